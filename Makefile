@@ -1,0 +1,76 @@
+# certrotate: replaces the certificate chain of a PostgreSQL environment without downtime.
+#
+#   make            builds build/certrotate
+#   make test       installs what is missing, then runs every test
+#   make demo       installs what is missing, then rotates a real environment under load
+#   make lint asan install uninstall dist clean
+
+VERSION = 0.1.0
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+bindir = $(DESTDIR)$(PREFIX)/bin
+mandir = $(DESTDIR)$(PREFIX)/share/man
+datadir = $(DESTDIR)$(PREFIX)/share/certrotate
+docdir = $(DESTDIR)$(PREFIX)/share/doc/certrotate
+completionsdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Wwrite-strings -Wswitch-enum
+ifdef CI
+WARNINGS += -Werror
+endif
+LIBRARIES = libssl libcrypto yaml-0.1 libgit2 libpq jansson
+# Asked when a recipe runs, not when this file is read: "make deps" must work before they are there.
+LIBRARY_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
+LIBRARY_LIBS = $(shell pkg-config --libs $(LIBRARIES)) -pthread
+CHECK_LIBS = $(shell pkg-config --libs check)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DCERTROTATE_VERSION='"$(VERSION)"' -Ilib -I. \
+	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pthread $(WARNINGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+
+ROOMS = base secret pki vault inventory git proc net safety
+LIB_SRC = $(sort $(wildcard $(ROOMS:%=lib/%/*.c) state/*.c))
+CMD_SRC = $(sort $(wildcard cmd/*.c))
+SUPPORT_SRC = $(sort $(wildcard tests/support/*.c))
+LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+CMD_OBJ = $(CMD_SRC:%.c=$(BUILD)/obj/%.o)
+SUPPORT_OBJ = $(SUPPORT_SRC:%.c=$(BUILD)/obj/%.o)
+# One check program for each room that has a folder below tests/.
+SUITES = $(filter $(ROOMS) state cmd, $(notdir $(patsubst %/,%,$(wildcard tests/*/))))
+SUITE_BINS = $(SUITES:%=$(BUILD)/tests/%)
+
+all: $(BUILD)/certrotate
+
+$(BUILD)/certrotate: $(CMD_OBJ) $(BUILD)/libcertrotate.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/libcertrotate.a: $(LIB_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
+
+define SUITE_RULE
+$(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/$(1)/*.c))) \
+		$(SUPPORT_OBJ) $(BUILD)/libcertrotate.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBRARY_LIBS)
+endef
+$(foreach suite,$(SUITES),$(eval $(call SUITE_RULE,$(suite))))
+
+# One room's suite alone: make unit-pki
+unit-%: $(BUILD)/tests/%
+	$<
+
+clean:
+	rm -rf $(BUILD) dist
+
+.PHONY: all clean
+.DELETE_ON_ERROR:
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

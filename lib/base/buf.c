@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char empty[1] = "";
+
+void buf_init(struct buf *buf, size_t max)
+{
+	buf->data = empty;
+	buf->len = 0;
+	buf->cap = 0;
+	buf->max = max;
+	buf->failed = false;
+}
+
+void buf_release(struct buf *buf)
+{
+	if (buf->cap)
+		free(buf->data);
+	buf_init(buf, buf->max);
+}
+
+void buf_reset(struct buf *buf)
+{
+	buf->len = 0;
+	buf->failed = false;
+	if (buf->cap)
+		buf->data[0] = '\0';
+}
+
+static bool reserve(struct buf *buf, size_t more)
+{
+	size_t cap = buf->cap ? buf->cap : 256;
+	char *data;
+
+	if (buf->failed || more > buf->max - buf->len) {
+		buf->failed = true;
+		return false;
+	}
+	if (buf->len + more + 1 <= buf->cap)
+		return true;
+	while (cap < buf->len + more + 1)
+		cap *= 2;
+	data = realloc(buf->cap ? buf->data : NULL, cap);
+	if (!data) {
+		buf->failed = true;
+		return false;
+	}
+	buf->data = data;
+	buf->cap = cap;
+	return true;
+}
+
+void buf_add(struct buf *buf, const void *data, size_t len)
+{
+	if (!len || !reserve(buf, len))
+		return;
+	memcpy(buf->data + buf->len, data, len);
+	buf->len += len;
+	buf->data[buf->len] = '\0';
+}
+
+void buf_adds(struct buf *buf, const char *text)
+{
+	buf_add(buf, text, strlen(text));
+}
+
+void buf_addc(struct buf *buf, char c)
+{
+	buf_add(buf, &c, 1);
+}
+
+void buf_addf(struct buf *buf, const char *fmt, ...)
+{
+	va_list ap, again;
+	int len;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	len = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (len < 0) {
+		buf->failed = true;
+	} else if (len > 0 && reserve(buf, (size_t)len)) {
+		(void)vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
+		buf->len += (size_t)len;
+	}
+	va_end(again);
+}
+
+void buf_add_safe(struct buf *buf, const char *text, size_t len)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		/* C1 controls arrive as U+0080..U+009F: 0xc2 followed by 0x80..0x9f */
+		bool c1 = c == 0xc2 && i + 1 < len && ((unsigned char)text[i + 1] & 0xe0) == 0x80;
+
+		if (c >= 0x20 && c != 0x7f && !c1)
+			continue;
+		buf_add(buf, text + start, i - start);
+		if (c1)
+			c = (unsigned char)text[++i];
+		buf_addf(buf, "\\x%02x", c);
+		start = i + 1;
+	}
+	buf_add(buf, text + start, len - start);
+}
+
+int buf_check(const struct buf *buf, const char *what, struct err *err)
+{
+	if (!buf->failed)
+		return 0;
+	return err_set(err, ERR_FAIL, "%s: out of memory, or larger than %zu bytes", what,
+		       buf->max);
+}
+
+char *buf_detach(struct buf *buf)
+{
+	char *data;
+
+	if (buf->failed)
+		return NULL;
+	data = buf->cap ? buf->data : calloc(1, 1);
+	buf_init(buf, buf->max);
+	return data;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Errors. A function that can fail returns 0 or a negative code and fills a struct err: the
+ * origin writes the message once (lower case, no full stop, naming the file and line, the host
+ * and port, or the path in the YAML), callers pass it on and may put a prefix before it.
+ *
+ * The codes are the negated exit codes of the program. A message never holds a secret. Messages
+ * are cut at their size and never fail.
+ */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+#include <stdarg.h>
+
+enum err_code {
+	ERR_OK = 0,
+	ERR_FAIL = -1,	 /* failed: the message says what and where */
+	ERR_USAGE = -2,	 /* usage or configuration */
+	ERR_GATE = -3,	 /* a gate does not hold (yet), or a merge is awaited */
+	ERR_LOCK = -4,	 /* another operator */
+	ERR_DRIFT = -5,	 /* the inventory is not what the state says */
+	ERR_NOENT = -16, /* the thing asked for is not there; exits as ERR_FAIL if it gets so far */
+	ERR_STOPPED = -17 /* the user asked to stop; exits as ERR_FAIL */
+};
+
+struct err {
+	int code;
+	char msg[2048];
+	char hint[1024]; /* what the operator can do; "" for nothing */
+};
+
+/* Each returns the code, so that "return err_set(err, …);" reads well. err may be NULL. */
+int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int err_vset(struct err *err, int code, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+/* Message "FMT: strerror(errno_value)"; the code is ERR_FAIL, or ERR_NOENT for ENOENT. */
+int err_sys(struct err *err, int errno_value, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int err_nomem(struct err *err);
+
+/* Replaces the hint. Returns err->code. */
+int err_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Puts a prefix and ": " before the message. Returns err->code. */
+int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+void err_clear(struct err *err);
+/* The exit code of the program for a code (0 for 0). */
+int err_exit_code(int code);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/strs.h"
+
+int file_read(struct buf *out, const char *path, size_t max, struct err *err)
+{
+	char chunk[65536];
+	struct stat st;
+	size_t total = 0;
+	int rc = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open %s", path);
+	if (fstat(fd, &st) < 0) {
+		rc = err_sys(err, errno, "cannot read %s", path);
+	} else if (!S_ISREG(st.st_mode)) {
+		rc = err_set(err, ERR_FAIL, "cannot read %s: not a regular file", path);
+	}
+	while (!rc) {
+		ssize_t got = read(fd, chunk, sizeof(chunk));
+
+		if (got == 0)
+			break;
+		if (got < 0) {
+			if (errno != EINTR)
+				rc = err_sys(err, errno, "cannot read %s", path);
+			continue;
+		}
+		total += (size_t)got;
+		if (total > max)
+			rc = err_set(err, ERR_FAIL, "%s is larger than %zu bytes", path, max);
+		else
+			buf_add(out, chunk, (size_t)got);
+	}
+	(void)close(fd);
+	return rc ? rc : buf_check(out, path, err);
+}
+
+int file_write_all(int fd, const void *data, size_t len, const char *name, struct err *err)
+{
+	const char *at = data;
+
+	while (len) {
+		ssize_t put = write(fd, at, len);
+
+		if (put < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_sys(err, errno, "cannot write %s", name);
+		}
+		at += put;
+		len -= (size_t)put;
+	}
+	return 0;
+}
+
+static int sync_dir_of(const char *path, struct err *err)
+{
+	char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+	int fd, rc = 0;
+
+	if (!dir)
+		return err_nomem(err);
+	if (slash == dir)
+		slash[1] = '\0';
+	else if (slash)
+		*slash = '\0';
+	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		rc = err_sys(err, errno, "cannot sync the directory of %s", path);
+	if (fd >= 0)
+		(void)close(fd);
+	free(dir);
+	return rc;
+}
+
+/* A name beside path: ".NAME.certrotate-XXXXXX". */
+static char *temporary_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+
+	return str_fmt("%.*s.%s.certrotate-XXXXXX", (int)(name - path), path, name);
+}
+
+static int write_temporary(int fd, const char *temporary, const struct stat *old, mode_t mode,
+			   const void *data, size_t len, struct err *err)
+{
+	int rc;
+
+	if (fchmod(fd, old ? old->st_mode & 07777 : mode) < 0)
+		return err_sys(err, errno, "cannot set the mode of %s", temporary);
+	if (old && (old->st_uid != geteuid() || old->st_gid != getegid()) &&
+	    fchown(fd, old->st_uid, old->st_gid) < 0)
+		return err_sys(err, errno, "cannot keep the owner of %s", temporary);
+	rc = file_write_all(fd, data, len, temporary, err);
+	if (!rc && fsync(fd) < 0)
+		rc = err_sys(err, errno, "cannot sync %s", temporary);
+	return rc;
+}
+
+int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
+{
+	char resolved[PATH_MAX];
+	struct stat st;
+	bool exists = stat(path, &st) == 0;
+	char *temporary;
+	int fd, rc;
+
+	if (!exists && errno != ENOENT)
+		return err_sys(err, errno, "cannot replace %s", path);
+	if (exists && !S_ISREG(st.st_mode))
+		return err_set(err, ERR_FAIL, "cannot replace %s: not a regular file", path);
+	if (exists) {
+		if (!realpath(path, resolved))
+			return err_sys(err, errno, "cannot resolve %s", path);
+		path = resolved;
+	}
+	temporary = temporary_name(path);
+	if (!temporary)
+		return err_nomem(err);
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0) {
+		rc = err_sys(err, errno, "cannot create a file beside %s", path);
+		free(temporary);
+		return rc == ERR_NOENT ? err->code = ERR_FAIL : rc;
+	}
+	rc = write_temporary(fd, temporary, exists ? &st : NULL, mode, data, len, err);
+	if (close(fd) < 0 && !rc)
+		rc = err_sys(err, errno, "cannot write %s", temporary);
+	if (!rc && rename(temporary, path) < 0)
+		rc = err_sys(err, errno, "cannot rename %s to %s", temporary, path);
+	if (rc)
+		(void)unlink(temporary);
+	else
+		rc = sync_dir_of(path, err);
+	free(temporary);
+	return rc;
+}
+
+int file_append_sync(const char *path, const void *data, size_t len, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc;
+
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open %s", path);
+	rc = file_write_all(fd, data, len, path, err);
+	if (!rc && fsync(fd) < 0)
+		rc = err_sys(err, errno, "cannot sync %s", path);
+	(void)close(fd);
+	return rc;
+}
+
+int file_remove(const char *path, struct err *err)
+{
+	if (unlink(path) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, errno, "cannot remove %s", path);
+	return sync_dir_of(path, err);
+}
+
+int file_mkdirs(const char *path, mode_t mode, struct err *err)
+{
+	char *copy = strdup(path);
+	int rc = 0;
+
+	if (!copy)
+		return err_nomem(err);
+	for (char *at = copy + 1; !rc; at++) {
+		bool last = *at == '\0';
+
+		if (!last && *at != '/')
+			continue;
+		*at = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			rc = err_sys(err, errno, "cannot make the directory %s", copy);
+		if (last)
+			break;
+		*at = '/';
+	}
+	if (!rc && !file_is_dir(path))
+		rc = err_set(err, ERR_FAIL, "%s is not a directory", path);
+	free(copy);
+	return rc;
+}
+
+bool file_exists(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0;
+}
+
+bool file_is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+char *path_join(const char *dir, const char *name)
+{
+	if (name[0] == '/' || !dir[0] || !strcmp(dir, "."))
+		return strdup(name);
+	return str_fmt("%s%s%s", dir, str_ends(dir, "/") ? "" : "/", name);
+}
+
+bool path_is_inside(const char *path)
+{
+	const char *at = path;
+
+	if (!path[0] || path[0] == '/')
+		return false;
+	while (at) {
+		if (at[0] == '.' && at[1] == '.' && (at[2] == '/' || !at[2]))
+			return false;
+		at = strchr(at, '/');
+		if (at)
+			at++;
+	}
+	return true;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Reading files with a bound, and replacing them durably and atomically: a temporary file beside
+ * the target whose name begins with a dot (Ansible ignores those in group_vars), a full write,
+ * fsync, rename, fsync of the directory. See open(2), fsync(2), rename(2).
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * Adds the whole of a regular file to out. ERR_NOENT where it is missing; ERR_FAIL where it is a
+ * directory, unreadable, or larger than max bytes. Not for secrets (see secret_read_file).
+ */
+int file_read(struct buf *out, const char *path, size_t max, struct err *err);
+
+/*
+ * Replaces path with len bytes. Where it exists its mode and owner are kept, and a symbolic link
+ * is followed to the file it names; where it is new it gets mode (umask does not count) and its
+ * directory must exist. On any failure the file is as it was and no temporary file is left.
+ */
+int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
+
+/* Appends one record and fsyncs the file (made with mode 0600 where missing). */
+int file_append_sync(const char *path, const void *data, size_t len, struct err *err);
+
+/* Removes a file and fsyncs its directory; a missing one is no error. */
+int file_remove(const char *path, struct err *err);
+
+/* mkdir -p with that mode for what is made. */
+int file_mkdirs(const char *path, mode_t mode, struct err *err);
+bool file_exists(const char *path);
+bool file_is_dir(const char *path);
+
+/* write(2) until all is written; EINTR goes on. */
+int file_write_all(int fd, const void *data, size_t len, const char *name, struct err *err);
+
+/* "dir/name"; free() it. name is returned alone where it is absolute or dir is "" or ".". */
+char *path_join(const char *dir, const char *name);
+/* Whether a path from a configuration stays below its base: relative, and without "..". */
+bool path_is_inside(const char *path);
+
+#endif

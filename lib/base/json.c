@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "base/json.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX ((size_t)16 << 20)
+
+/* struct json is never defined: a pointer to it is Jansson's pointer under our name. */
+static json_t *in(const struct json *value)
+{
+	return (json_t *)(uintptr_t)value;
+}
+
+static struct json *wrap(json_t *value)
+{
+	return (struct json *)value;
+}
+
+int js_parse(struct json **out, const char *text, size_t len, const char *name, struct err *err)
+{
+	json_error_t error;
+	json_t *value;
+
+	*out = NULL;
+	if (len > TEXT_MAX)
+		return err_set(err, ERR_FAIL, "%s is larger than %zu bytes", name, TEXT_MAX);
+	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	if (!value)
+		return err_set(err, ERR_FAIL, "%s:%d: not valid JSON: %s", name,
+			       error.line > 0 ? error.line : 1, error.text);
+	*out = wrap(value);
+	return 0;
+}
+
+static int add_chunk(const char *data, size_t len, void *ctx)
+{
+	struct buf *out = ctx;
+
+	buf_add(out, data, len);
+	return out->failed ? -1 : 0;
+}
+
+int js_dump(struct buf *out, const struct json *value, bool pretty, struct err *err)
+{
+	size_t flags = pretty ? JSON_INDENT(2) : JSON_COMPACT;
+
+	if (json_dump_callback(in(value), add_chunk, out, flags | JSON_ENCODE_ANY) < 0)
+		return err_nomem(err);
+	if (pretty)
+		buf_addc(out, '\n');
+	return buf_check(out, "JSON", err);
+}
+
+struct json *js_new_object(void)
+{
+	return wrap(json_object());
+}
+
+struct json *js_new_array(void)
+{
+	return wrap(json_array());
+}
+
+struct json *js_new_string(const char *text)
+{
+	json_t *value = json_string(text);
+	char *copy;
+
+	if (value)
+		return wrap(value);
+	copy = strdup(text);
+	if (!copy)
+		return NULL;
+	for (char *at = copy; *at; at++) {
+		if ((unsigned char)*at >= 0x80)
+			*at = '?';
+	}
+	value = json_string(copy);
+	free(copy);
+	return wrap(value);
+}
+
+struct json *js_new_int(int64_t value)
+{
+	return wrap(json_integer(value));
+}
+
+struct json *js_new_bool(bool value)
+{
+	return wrap(json_boolean(value));
+}
+
+struct json *js_new_null(void)
+{
+	return wrap(json_null());
+}
+
+struct json *js_copy(const struct json *value)
+{
+	return wrap(json_deep_copy(in(value)));
+}
+
+void js_free(struct json *value)
+{
+	json_decref(in(value));
+}
+
+int js_set(struct json *object, const char *key, struct json *value)
+{
+	return json_object_set_new(in(object), key, in(value)) ? ERR_FAIL : 0;
+}
+
+int js_set_str(struct json *object, const char *key, const char *text)
+{
+	return js_set(object, key, text ? js_new_string(text) : js_new_null());
+}
+
+int js_set_int(struct json *object, const char *key, int64_t value)
+{
+	return js_set(object, key, js_new_int(value));
+}
+
+int js_set_bool(struct json *object, const char *key, bool value)
+{
+	return js_set(object, key, js_new_bool(value));
+}
+
+void js_del(struct json *object, const char *key)
+{
+	(void)json_object_del(in(object), key);
+}
+
+int js_push(struct json *array, struct json *value)
+{
+	return json_array_append_new(in(array), in(value)) ? ERR_FAIL : 0;
+}
+
+int js_push_str(struct json *array, const char *text)
+{
+	return js_push(array, js_new_string(text));
+}
+
+bool js_is_object(const struct json *value)
+{
+	return json_is_object(in(value));
+}
+
+bool js_is_array(const struct json *value)
+{
+	return json_is_array(in(value));
+}
+
+bool js_is_string(const struct json *value)
+{
+	return json_is_string(in(value));
+}
+
+bool js_is_int(const struct json *value)
+{
+	return json_is_integer(in(value));
+}
+
+bool js_equal(const struct json *a, const struct json *b)
+{
+	return json_equal(in(a), in(b)) != 0;
+}
+
+struct json *js_get(const struct json *object, const char *key)
+{
+	return wrap(json_object_get(in(object), key));
+}
+
+const char *js_str(const struct json *object, const char *key, const char *fallback)
+{
+	const char *text = json_string_value(json_object_get(in(object), key));
+
+	return text ? text : fallback;
+}
+
+int64_t js_int(const struct json *object, const char *key, int64_t fallback)
+{
+	json_t *value = json_object_get(in(object), key);
+
+	return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+bool js_bool(const struct json *object, const char *key, bool fallback)
+{
+	json_t *value = json_object_get(in(object), key);
+
+	return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+const char *js_string_value(const struct json *value)
+{
+	return json_string_value(in(value));
+}
+
+size_t js_count(const struct json *array)
+{
+	return json_is_object(in(array)) ? json_object_size(in(array)) : json_array_size(in(array));
+}
+
+struct json *js_at(const struct json *array, size_t index)
+{
+	return wrap(json_array_get(in(array), index));
+}
+
+const char *js_first_key(const struct json *object)
+{
+	return json_object_iter_key(json_object_iter(in(object)));
+}
+
+const char *js_next_key(const struct json *object, const char *key)
+{
+	return json_object_iter_key(
+		json_object_iter_next(in(object), json_object_iter_at(in(object), key)));
+}

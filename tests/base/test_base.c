@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/finding.h"
+#include "base/json.h"
+#include "base/strs.h"
+#include "base/sys.h"
+#include "tests/support/support.h"
+
+START_TEST(err_keeps_code_message_and_hint)
+{
+	struct err err = {0};
+
+	ck_assert_int_eq(err_set(&err, ERR_GATE, "db%d refused", 1), ERR_GATE);
+	err_hint(&err, "start it");
+	err_prefix(&err, "phase %s", "trust");
+	ck_assert_str_eq(err.msg, "phase trust: db1 refused");
+	ck_assert_str_eq(err.hint, "start it");
+	ck_assert_int_eq(err_exit_code(err.code), 3);
+	ck_assert_int_eq(err_exit_code(ERR_NOENT), 1);
+	ck_assert_int_eq(err_sys(&err, ENOENT, "x"), ERR_NOENT);
+}
+END_TEST
+
+START_TEST(buf_stops_at_its_maximum)
+{
+	struct err err = {0};
+	struct buf buf;
+
+	buf_init(&buf, 8);
+	buf_addf(&buf, "%d-%s", 12, "abc");
+	ck_assert_str_eq(buf.data, "12-abc");
+	buf_adds(&buf, "xyz");
+	ck_assert(buf.failed);
+	ck_assert_int_eq(buf_check(&buf, "a name", &err), ERR_FAIL);
+	ck_contains(err.msg, "a name");
+	ck_assert_ptr_null(buf_detach(&buf));
+	buf_release(&buf);
+}
+END_TEST
+
+START_TEST(buf_makes_control_characters_harmless)
+{
+	struct buf buf;
+
+	buf_init(&buf, 100);
+	buf_add_safe(&buf, "a\x1b[31m\xc2\x9b\xc3\xa9", 10);
+	ck_assert_str_eq(buf.data, "a\\x1b[31m\\x9b\xc3\xa9");
+	buf_release(&buf);
+}
+END_TEST
+
+START_TEST(file_replace_keeps_mode_and_leaves_no_temporary)
+{
+	struct err err = {0};
+	char *path, *link, *text;
+	struct stat st;
+
+	test_mkdir();
+	path = test_path("certs.yml");
+	link = test_path("link.yml");
+	test_write(path, "old");
+	ck_assert_int_eq(chmod(path, 0640), 0);
+	ck_assert_int_eq(symlink("certs.yml", link), 0);
+	ck_ok(file_replace(link, "new text", 8, 0600, &err), &err);
+	text = test_read(path, NULL);
+	ck_assert_str_eq(text, "new text");
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0640);
+	ck_assert_int_eq(lstat(link, &st), 0);
+	ck_assert(S_ISLNK(st.st_mode));
+	ck_assert_int_eq(file_replace("/nonexistent/x", "", 0, 0600, &err), ERR_FAIL);
+	ck_contains(err.msg, "/nonexistent/x");
+	free(text);
+	free(path);
+	free(link);
+	test_rmdir();
+}
+END_TEST
+
+START_TEST(file_read_is_bounded)
+{
+	struct err err = {0};
+	struct buf buf;
+	char *path;
+
+	test_mkdir();
+	path = test_path("f");
+	test_write(path, "12345");
+	buf_init(&buf, 100);
+	ck_assert_int_eq(file_read(&buf, path, 4, &err), ERR_FAIL);
+	ck_contains(err.msg, "larger than 4 bytes");
+	buf_reset(&buf);
+	ck_ok(file_read(&buf, path, 5, &err), &err);
+	ck_assert_str_eq(buf.data, "12345");
+	ck_assert_int_eq(file_read(&buf, "/tmp", 5, &err), ERR_FAIL);
+	ck_assert_int_eq(file_read(&buf, "/nonexistent", 5, &err), ERR_NOENT);
+	buf_release(&buf);
+	free(path);
+	test_rmdir();
+}
+END_TEST
+
+START_TEST(paths_outside_are_recognised)
+{
+	static const struct {
+		const char *path;
+		bool inside;
+	} rows[] = {{"a/b.yml", true},	  {"..a/b", true},   {"a..", true}, {"../x", false},
+		    {"a/../../x", false}, {"/etc/x", false}, {"", false},   {"a/..", false}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_msg(path_is_inside(rows[i].path) == rows[i].inside, "%s", rows[i].path);
+}
+END_TEST
+
+START_TEST(strmap_finds_what_was_put)
+{
+	struct strmap map = STRMAP_INIT;
+	struct err err = {0};
+	size_t value;
+
+	for (size_t i = 0; i < 1000; i++) {
+		char *key = str_fmt("key%zu", i);
+
+		ck_ok(strmap_put(&map, key, i, &err), &err);
+		free(key);
+	}
+	ck_assert(strmap_get(&map, "key777", &value));
+	ck_assert_uint_eq(value, 777);
+	ck_assert(!strmap_get(&map, "other", &value));
+	strmap_release(&map);
+}
+END_TEST
+
+START_TEST(nearest_names_are_offered)
+{
+	static const char *const names[] = {"inventory", "endpoints", "census"};
+
+	ck_assert_str_eq(str_nearest("endpoint", names, 3), "endpoints");
+	ck_assert_ptr_null(str_nearest("xyz", names, 3));
+}
+END_TEST
+
+START_TEST(times_and_durations)
+{
+	struct err err = {0};
+	char text[SYS_TIME_SIZE];
+	int64_t when;
+
+	sys_time_text(1795224600, text);
+	ck_ok(sys_time_parse(text, &when, &err), &err);
+	ck_assert_int_eq(when, 1795224600);
+	ck_ok(sys_duration_parse("7d", &when, &err), &err);
+	ck_assert_int_eq(when, 7 * 86400);
+	ck_assert_int_eq(sys_duration_parse("7", &when, &err), ERR_USAGE);
+	ck_assert_int_eq(sys_duration_parse("d", &when, &err), ERR_USAGE);
+	ck_assert_int_eq(sys_duration_parse("-1d", &when, &err), ERR_USAGE);
+	ck_contains(err.msg, "'-1d' is not a duration");
+}
+END_TEST
+
+START_TEST(json_round_trip_and_duplicates)
+{
+	struct err err = {0};
+	struct json *value = NULL;
+	struct buf buf;
+
+	buf_init(&buf, 1000);
+	ck_ok(js_parse(&value, "{\"b\":1,\"a\":[true,\"x\"]}", 22, "t", &err), &err);
+	ck_ok(js_dump(&buf, value, false, &err), &err);
+	ck_assert_str_eq(buf.data, "{\"b\":1,\"a\":[true,\"x\"]}");
+	js_free(value);
+	ck_assert_int_eq(js_parse(&value, "{\"b\":1,\n\"b\":2}", 15, "state.json", &err), ERR_FAIL);
+	ck_contains(err.msg, "state.json:2");
+	buf_release(&buf);
+}
+END_TEST
+
+START_TEST(findings_count_and_sort)
+{
+	struct findings list = FINDINGS_INIT;
+	struct err err = {0};
+
+	ck_ok(findings_add(&list, "a", SEVERITY_INFO, "s", NULL, &err, "i"), &err);
+	ck_ok(findings_add(&list, "b", SEVERITY_BLOCK, "s", "do", &err, "r %d", 2), &err);
+	findings_sort(&list);
+	ck_assert_str_eq(list.items[0].reason, "r 2");
+	ck_assert_uint_eq(findings_count(&list, SEVERITY_BLOCK), 1);
+	list.items[0].waived = true;
+	ck_assert_uint_eq(findings_count(&list, SEVERITY_BLOCK), 0);
+	findings_release(&list);
+}
+END_TEST
+
+static Suite *base_suite(void)
+{
+	Suite *suite = suite_create("base");
+	TCase *tc = tcase_create("base");
+
+	tcase_add_test(tc, err_keeps_code_message_and_hint);
+	tcase_add_test(tc, buf_stops_at_its_maximum);
+	tcase_add_test(tc, buf_makes_control_characters_harmless);
+	tcase_add_test(tc, file_replace_keeps_mode_and_leaves_no_temporary);
+	tcase_add_test(tc, file_read_is_bounded);
+	tcase_add_test(tc, paths_outside_are_recognised);
+	tcase_add_test(tc, strmap_finds_what_was_put);
+	tcase_add_test(tc, nearest_names_are_offered);
+	tcase_add_test(tc, times_and_durations);
+	tcase_add_test(tc, json_round_trip_and_duplicates);
+	tcase_add_test(tc, findings_count_and_sort);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+int main(void)
+{
+	static Suite *(*const suites[])(void) = {base_suite, NULL};
+
+	return test_main(suites);
+}
