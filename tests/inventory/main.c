@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "tests/inventory/suites.h"
+
+int main(void)
+{
+	static Suite *(*const suites[])(void) = {
+		yaml_suite,
+		NULL,
+	};
+
+	return test_main(suites);
+}

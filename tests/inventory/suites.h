@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The suites of this room, one constructor for each file. */
+#ifndef TESTS_INVENTORY_SUITES_H
+#define TESTS_INVENTORY_SUITES_H
+
+#include "tests/support/support.h"
+
+Suite *yaml_suite(void);
+
+#endif
