@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The commands. Each returns 0, a negative error code with err filled, or an exit code above 0. */
+#ifndef CMD_COMMANDS_H
+#define CMD_COMMANDS_H
+
+#include "cmd/options.h"
+#include "cmd/ui.h"
+
+int cmd_plan(const struct options *options, struct ui *ui, struct err *err);
+int cmd_next(const struct options *options, struct ui *ui, struct err *err);
+int cmd_revert(const struct options *options, struct ui *ui, struct err *err);
+int cmd_status(const struct options *options, struct ui *ui, struct err *err);
+int cmd_verify(const struct options *options, struct ui *ui, struct err *err);
+int cmd_prove(const struct options *options, struct ui *ui, struct err *err);
+int cmd_log(const struct options *options, struct ui *ui, struct err *err);
+int cmd_check(const struct options *options, struct ui *ui, struct err *err);
+int cmd_states(const struct options *options, struct ui *ui, struct err *err);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <locale.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "cmd/commands.h"
+#include "cmd/options.h"
+#include "cmd/ui.h"
+#include "pki/key.h"
+#include "secret/arena.h"
+
+const struct command commands[] = {
+	{"plan", "show what the next phase would do; changes nothing", cmd_plan},
+	{"next", "do the next phase, or go on with one that stopped", cmd_next},
+	{"revert", "undo the last phase, or the unfinished one", cmd_revert},
+	{"status", "where every environment stands, and what to type next", cmd_status},
+	{"verify", "look on the wire whether the state holds", cmd_verify},
+	{"prove", "prove that the next phase refuses nobody; changes nothing", cmd_prove},
+	{"log", "the history: who, when, what, evidence", cmd_log},
+	{"check", "expiry and state as a monitoring plug-in", cmd_check},
+	{"states", "print the state machine", cmd_states},
+	{NULL, NULL, NULL},
+};
+
+static int run(int argc, char **argv, struct ui *ui, struct err *err)
+{
+	const struct command *command;
+	struct options options;
+	int rc = options_parse(&options, &command, argc, argv, err);
+
+	if (rc)
+		return rc;
+	ui->quiet = options.quiet;
+	ui->verbose = options.verbose;
+	if (options.help)
+		rc = options_help(ui, command, err);
+	else if (options.version)
+		ui_out(ui, "certrotate " CERTROTATE_VERSION "\n");
+	else if (!command)
+		rc = err_set(err, ERR_USAGE, "no command given; see 'certrotate --help'");
+	else
+		rc = command->run(&options, ui, err);
+	options_release(&options);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = {0};
+	struct ui ui;
+	int rc;
+
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	/* libyaml and libpq hold plain text on the heap for a while: what is freed is overwritten.
+	 */
+	(void)mallopt(M_PERTURB, 0xa5);
+	secret_harden_process();
+	(void)signal(SIGPIPE, SIG_IGN);
+	ui_init(&ui);
+	rc = key_harden_process(&err);
+	if (!rc)
+		rc = run(argc, argv, &ui, &err);
+	ui_clear_progress(&ui);
+	/* A command that has said it all already, in its own words, leaves no message. */
+	if (rc < 0 && err.msg[0])
+		ui_error(&ui, &err);
+	if (fflush(stdout) || ferror(stdout)) {
+		(void)fputs("certrotate: cannot write to standard output\n", stderr);
+		rc = rc ? rc : ERR_FAIL;
+	}
+	return rc > 0 ? rc : err_exit_code(rc);
+}

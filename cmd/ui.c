@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "cmd/ui.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+static const char *const sequences[] = {
+	[UI_PLAIN] = "\033[0m",	  [UI_BOLD] = "\033[1m",   [UI_RED] = "\033[31m",
+	[UI_YELLOW] = "\033[33m", [UI_GREEN] = "\033[32m", [UI_DIM] = "\033[2m",
+};
+
+static const char *color(bool on, enum ui_color which)
+{
+	return on ? sequences[which] : "";
+}
+
+const char *ui_color(const struct ui *ui, enum ui_color which)
+{
+	return color(ui->color_out, which);
+}
+
+static int columns(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 10)
+		return size.ws_col;
+	return 80;
+}
+
+void ui_clear_progress(struct ui *ui)
+{
+	if (!ui->progress_shown)
+		return;
+	(void)fputs("\r\033[K", stderr);
+	ui->progress_shown = false;
+}
+
+static void end_line(struct ui *ui)
+{
+	ui_clear_progress(ui);
+	if (ui->mid_line)
+		(void)fputc('\n', stderr);
+	ui->mid_line = false;
+}
+
+/* The length of a sequence that sets a colour, which can do no harm; 0 for anything else. */
+static size_t color_len(const char *text)
+{
+	size_t len = strspn(text + 1, "[");
+
+	if (text[0] != '\033' || len != 1)
+		return 0;
+	len += 1 + strspn(text + 2, "0123456789;");
+	return text[len] == 'm' ? len + 1 : 0;
+}
+
+/* One text, made harmless but for its newlines and colours. */
+static void put(FILE *file, const char *text)
+{
+	struct buf safe;
+
+	buf_init(&safe, BUF_TEXT_MAX);
+	while (*text) {
+		size_t len = strcspn(text, "\n\t\033");
+		size_t colored;
+
+		buf_add_safe(&safe, text, len);
+		text += len;
+		colored = *text ? color_len(text) : 0;
+		if (colored)
+			buf_add(&safe, text, colored);
+		else if (*text == '\033')
+			buf_add_safe(&safe, text, 1);
+		else if (*text)
+			buf_addc(&safe, *text);
+		text += *text ? (colored ? colored : 1) : 0;
+	}
+	(void)fwrite(safe.data, 1, safe.len, file);
+	buf_release(&safe);
+}
+
+static void line(void *ctx, enum log_level level, const char *text)
+{
+	struct ui *ui = ctx;
+
+	if ((level == LOG_DEBUG && !ui->verbose) || (level == LOG_INFO && ui->quiet))
+		return;
+	end_line(ui);
+	(void)fputs(color(ui->color_err, level == LOG_WARNING ? UI_YELLOW : UI_DIM), stderr);
+	if (level == LOG_WARNING)
+		(void)fputs("warning: ", stderr);
+	put(stderr, text);
+	(void)fprintf(stderr, "%s\n", color(ui->color_err, UI_PLAIN));
+}
+
+static void progress(void *ctx, const char *text)
+{
+	struct ui *ui = ctx;
+	int width = columns() - 1;
+
+	if (!ui->progress || ui->quiet)
+		return;
+	end_line(ui);
+	if (!text[0])
+		return;
+	(void)fprintf(stderr, "%s%.*s%s", color(ui->color_err, UI_DIM), width, text,
+		      color(ui->color_err, UI_PLAIN));
+	(void)fflush(stderr);
+	ui->progress_shown = true;
+}
+
+/* A child's output is shown live on a terminal, or with -v: else it is in the log file. */
+static void output(void *ctx, const char *data, unsigned long len)
+{
+	struct ui *ui = ctx;
+
+	if (ui->quiet || (!ui->verbose && !ui->progress) || !len)
+		return;
+	ui_clear_progress(ui);
+	(void)fwrite(data, 1, len, stderr);
+	ui->mid_line = data[len - 1] != '\n';
+}
+
+void ui_init(struct ui *ui)
+{
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	bool dumb = !term || !strcmp(term, "dumb");
+	bool colors = !dumb && (!no_color || !no_color[0]);
+
+	*ui = (struct ui){0};
+	ui->progress = isatty(STDERR_FILENO) && !dumb;
+	ui->color_err = isatty(STDERR_FILENO) && colors;
+	ui->color_out = isatty(STDOUT_FILENO) && colors;
+	ui->ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+	ui->log = (struct log){line, progress, output, ui};
+}
+
+static void vput(FILE *file, const char *fmt, va_list ap)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		return;
+	put(file, text);
+	free(text);
+}
+
+void ui_out(struct ui *ui, const char *fmt, ...)
+{
+	va_list ap;
+
+	end_line(ui);
+	va_start(ap, fmt);
+	vput(stdout, fmt, ap);
+	va_end(ap);
+}
+
+void ui_say(struct ui *ui, const char *fmt, ...)
+{
+	va_list ap;
+
+	end_line(ui);
+	va_start(ap, fmt);
+	vput(stderr, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', stderr);
+}
+
+void ui_error(struct ui *ui, const struct err *err)
+{
+	(void)fflush(stdout);
+	end_line(ui);
+	(void)fprintf(stderr, "%scertrotate: ", color(ui->color_err, UI_RED));
+	put(stderr, err->msg);
+	(void)fprintf(stderr, "%s\n", color(ui->color_err, UI_PLAIN));
+	if (err->hint[0]) {
+		(void)fputs("HINT: ", stderr);
+		put(stderr, err->hint);
+		(void)fputc('\n', stderr);
+	}
+}
+
+size_t ui_findings(struct ui *ui, const struct findings *findings)
+{
+	static const enum ui_color colors[SEVERITY__MAX] = {
+		[SEVERITY_INFO] = UI_DIM,
+		[SEVERITY_WARNING] = UI_YELLOW,
+		[SEVERITY_BLOCK] = UI_RED,
+	};
+
+	end_line(ui);
+	for (size_t i = 0; i < findings->count; i++) {
+		const struct finding *finding = &findings->items[i];
+
+		if (finding->severity == SEVERITY_INFO && ui->quiet)
+			continue;
+		(void)fprintf(stderr, "%s%s%s ", color(ui->color_err, colors[finding->severity]),
+			      finding->waived ? "waived" : severity_name(finding->severity),
+			      color(ui->color_err, UI_PLAIN));
+		put(stderr, finding->check);
+		(void)fputs(" ", stderr);
+		put(stderr, finding->subject);
+		(void)fputs(": ", stderr);
+		put(stderr, finding->reason);
+		(void)fputc('\n', stderr);
+		if (finding->advice[0]) {
+			(void)fputs("  HINT: ", stderr);
+			put(stderr, finding->advice);
+			(void)fputc('\n', stderr);
+		}
+	}
+	return findings_count(findings, SEVERITY_BLOCK);
+}
+
+bool ui_confirm(struct ui *ui, const char *question)
+{
+	char answer[16];
+
+	end_line(ui);
+	if (!ui->ask)
+		return false;
+	(void)fflush(stdout);
+	put(stderr, question);
+	(void)fputs(" [y/N] ", stderr);
+	(void)fflush(stderr);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	answer[strcspn(answer, "\n")] = '\0';
+	return !strcasecmp(answer, "y") || !strcasecmp(answer, "yes");
+}
+
+int ui_json(struct ui *ui, struct json *value, struct err *err)
+{
+	struct buf text;
+	int rc;
+
+	ui_clear_progress(ui);
+	buf_init(&text, BUF_TEXT_MAX);
+	rc = js_dump(&text, value, true, err);
+	if (!rc && fwrite(text.data, 1, text.len, stdout) != text.len)
+		rc = err_set(err, ERR_FAIL, "cannot write to standard output");
+	buf_release(&text);
+	js_free(value);
+	return rc;
+}
+
+struct json *ui_findings_json(const struct findings *findings)
+{
+	struct json *array = js_new_array();
+
+	for (size_t i = 0; i < findings->count; i++) {
+		const struct finding *finding = &findings->items[i];
+		struct json *object = js_new_object();
+
+		(void)js_set_str(object, "check", finding->check);
+		(void)js_set_str(object, "severity", severity_name(finding->severity));
+		(void)js_set_str(object, "subject", finding->subject);
+		(void)js_set_str(object, "reason", finding->reason);
+		(void)js_set_str(object, "advice", finding->advice);
+		(void)js_set_bool(object, "waived", finding->waived);
+		(void)js_push(array, object);
+	}
+	return array;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What a person sees: results on standard output, messages and progress on standard error. Texts
+ * from files never reach a terminal with control characters in them. Colours and progress only
+ * where standard error is a terminal; NO_COLOR (no-color.org) is honoured.
+ */
+#ifndef CMD_UI_H
+#define CMD_UI_H
+
+#include <stdbool.h>
+#include "base/err.h"
+#include "base/finding.h"
+#include "base/json.h"
+#include "base/log.h"
+
+struct ui {
+	bool color_out; /* colours on standard output */
+	bool color_err;
+	bool progress; /* standard error is a terminal */
+	bool ask;      /* a person can answer */
+	bool quiet;
+	bool verbose;
+	bool progress_shown;
+	bool mid_line; /* a child's output has not ended its line */
+	struct log log;
+};
+
+void ui_init(struct ui *ui);
+
+/* Formatted text for standard output; control characters other than newline are made harmless. */
+void ui_out(struct ui *ui, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A line on standard error: "certrotate: …". */
+void ui_say(struct ui *ui, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The error's message and its hint. */
+void ui_error(struct ui *ui, const struct err *err);
+/* Findings, worst first; returns how many block. */
+size_t ui_findings(struct ui *ui, const struct findings *findings);
+/* Removes the progress line, before anything else is printed. */
+void ui_clear_progress(struct ui *ui);
+/* "question [y/N] ": true for y or yes. False where nobody can answer. */
+bool ui_confirm(struct ui *ui, const char *question);
+/* Prints a JSON document and frees it. */
+int ui_json(struct ui *ui, struct json *value, struct err *err);
+struct json *ui_findings_json(const struct findings *findings);
+
+enum ui_color { UI_PLAIN, UI_BOLD, UI_RED, UI_YELLOW, UI_GREEN, UI_DIM };
+/* The escape sequence for standard output, or "" where it has no colours. */
+const char *ui_color(const struct ui *ui, enum ui_color color);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The journal: this machine's record of what it was about to do and what it has done, one fsynced
+ * JSON line before and after each step, in .git/certrotate/ENV/journal:
+ *
+ *   {"at": "2026-11-21T01:30:00Z", "rotation": "…", "phase": "trust", "direction": "forward",
+ *    "step": "rollout", "mark": "begin", "key": "…", "note": "…"}
+ *
+ * key names an action so that it is done once: "ROTATION/PHASE/DIRECTION/SINCE/rollout/0". A line
+ * that a crash tore is ignored when reading. What has been done is decided by looking at the effect
+ * first, and here second.
+ */
+#ifndef STATE_JOURNAL_H
+#define STATE_JOURNAL_H
+
+#include <stdbool.h>
+#include "base/err.h"
+#include "base/strs.h"
+#include "base/sys.h"
+
+struct journal {
+	char *path;
+	struct sys *sys;
+	struct strmap ended; /* keys with the mark "end" */
+	char *last_step;     /* the last line's step and mark; NULL where there is none */
+	char *last_mark;
+	char *last_note;
+	bool torn; /* the file ends in half a line: the next record begins on a new one */
+};
+
+/* Reads what is there (a missing file is an empty journal). */
+int journal_open(struct journal *journal, const char *path, struct sys *sys, struct err *err);
+void journal_release(struct journal *journal);
+
+/* Writes and syncs one line. mark: "begin", "end" or "fail". key and note may be NULL. */
+int journal_write(struct journal *journal, const char *rotation, const char *phase,
+		  const char *direction, const char *step, const char *mark, const char *key,
+		  const char *note, struct err *err);
+bool journal_ended(const struct journal *journal, const char *key);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * state.json: what the team shares about one environment. It changes only inside commits and holds
+ * no secret. Names, never numbers, for states; an unknown version or another environment's file is
+ * refused. Format, version 1:
+ *
+ *   {"version": 1, "environment": "poc", "revision": 7, "rotation": "20261121T013000Z-7f3a",
+ *    "state": "generated", "phase": "trust", "under_way": {"phase": "trust", "direction":
+ *    "forward", "from": "generated", "to": "trusted", "by": "…", "host": "…", "since": "…"} | null,
+ *    "generations": {"old": "g1", "new": "g2", "retired": null}, "host_set": ["db1.example.com"],
+ *    "history": [{"rotation", "phase", "direction", "outcome", "by", "at", "commit", …}],
+ *    "behind": ["db3.example.com"], "waivers": [{"gate", "subject", "reason", "by", "at"}]}
+ *
+ * "state" is the last state that was proven; while "under_way" is set, the inventory holds the
+ * target of its "to". "revision" grows with every change, so that the newer of two is known.
+ */
+#ifndef STATE_STORE_H
+#define STATE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/json.h"
+#include "base/strs.h"
+#include "state/table.h"
+
+struct under_way {
+	bool active;
+	enum phase phase;
+	enum direction direction;
+	enum state from;
+	enum state to;
+	char *by;
+	char *host; /* the machine that drives it: another one needs --take-over */
+	char *since;
+	char *reason; /* an emergency's; else NULL */
+};
+
+struct store {
+	char *environment;
+	int64_t revision;
+	char *rotation; /* NULL before the first */
+	enum state state;
+	enum phase phase; /* the last one begun; PHASE__MAX before the first */
+	struct under_way under_way;
+	char *old_gen;	   /* the live one outside a rotation; NULL while absent */
+	char *new_gen;	   /* NULL outside a rotation */
+	char *retired_gen; /* what the last prune removed; NULL where none is kept */
+	struct strs host_set;
+	struct strs behind;
+	struct json *history; /* array, oldest first */
+	struct json *waivers; /* array: those of the rotation under way */
+};
+
+/* An environment without a state file: absent, or idle where it has a chain. */
+int store_init(struct store *store, const char *environment, enum state state, struct err *err);
+/* name is for messages ("dev:.certrotate/poc/state.json"). */
+int store_parse(struct store *store, const char *text, size_t len, const char *name,
+		const char *environment, struct err *err);
+int store_dump(struct buf *out, const struct store *store, struct err *err);
+int store_copy(struct store *out, const struct store *in, struct err *err);
+void store_release(struct store *store);
+
+/* Replaces an owned string (NULL clears it). */
+int store_set(char **field, const char *value, struct err *err);
+/* Makes something under way: takes over what it needs, and raises the revision. */
+int store_begin(struct store *store, const struct transition *row, const char *by, const char *host,
+		int64_t now, const char *reason, struct err *err);
+/* The last history entry with that outcome and phase, or NULL. */
+struct json *store_last(const struct store *store, const char *outcome);
+
+#endif
