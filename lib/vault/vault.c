@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "vault/vault.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vault/envelope.h"
+
+#define ROUNDS	     10000
+#define BLOCK	     ((size_t)16)
+#define STEP	     ((size_t)1 << 20)
+#define ORIGINS_SIZE 800
+
+struct keys {
+	unsigned char cipher[32];
+	unsigned char hmac[32];
+	unsigned char counter[16];
+};
+
+_Static_assert(sizeof(struct keys) == 80, "the derived bytes are used as one block");
+
+static int derive(struct keys *out, const struct secret *password, const unsigned char *salt,
+		  size_t salt_len, struct err *err)
+{
+	if (PKCS5_PBKDF2_HMAC(password->data, (int)password->len, salt, (int)salt_len, ROUNDS,
+			      EVP_sha256(), sizeof(*out), (unsigned char *)out) != 1)
+		return err_set(err, ERR_FAIL, "cannot derive the vault's keys");
+	return 0;
+}
+
+static int checksum(unsigned char out[ENVELOPE_HMAC_SIZE], const struct keys *keys,
+		    const unsigned char *data, size_t len, struct err *err)
+{
+	unsigned int out_len = 0;
+
+	if (!HMAC(EVP_sha256(), keys->hmac, sizeof(keys->hmac), data, len, out, &out_len) ||
+	    out_len != ENVELOPE_HMAC_SIZE)
+		return err_set(err, ERR_FAIL, "cannot compute the vault's HMAC");
+	return 0;
+}
+
+/* In the counter mode, encrypting and decrypting are one; in place. */
+static int apply_cipher(const struct keys *keys, unsigned char *data, size_t len, struct err *err)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	bool ok = ctx && EVP_EncryptInit_ex2(ctx, EVP_aes_256_ctr(), keys->cipher, keys->counter,
+					     NULL) == 1;
+
+	for (size_t at = 0; ok && at < len; at += STEP) {
+		size_t part = len - at < STEP ? len - at : STEP;
+		int done = 0;
+
+		ok = EVP_EncryptUpdate(ctx, data + at, &done, data + at, (int)part) == 1 &&
+		     (size_t)done == part;
+	}
+	EVP_CIPHER_CTX_free(ctx);
+	return ok ? 0 : err_set(err, ERR_FAIL, "cannot run the vault's cipher");
+}
+
+/* 1: opened; 0: this password does not fit; negative: failed for another reason. */
+static int try_password(struct envelope *envelope, const struct secret *password, struct err *err)
+{
+	unsigned char hmac[ENVELOPE_HMAC_SIZE];
+	struct keys keys;
+	int rc = derive(&keys, password, envelope->salt, envelope->salt_len, err);
+
+	if (!rc)
+		rc = checksum(hmac, &keys, envelope->body, envelope->body_len, err);
+	if (!rc && CRYPTO_memcmp(hmac, envelope->hmac, sizeof(hmac)) == 0) {
+		rc = apply_cipher(&keys, envelope->body, envelope->body_len, err);
+		rc = rc ? rc : 1;
+	}
+	OPENSSL_cleanse(&keys, sizeof(keys));
+	return rc;
+}
+
+/* The padding of RFC 5652, section 6.3. */
+static int strip_padding(struct secret *out, struct envelope *envelope, const char *name,
+			 struct err *err)
+{
+	unsigned char *body = envelope->body;
+	size_t len = envelope->body_len;
+	size_t pad = body[len - 1];
+	bool ok = pad >= 1 && pad <= BLOCK && pad <= len;
+
+	for (size_t i = 1; ok && i <= pad; i++)
+		ok = body[len - i] == pad;
+	if (!ok) {
+		OPENSSL_cleanse(body, len);
+		return err_set(err, ERR_FAIL,
+			       "%s: the password fits, but the vault's padding is bad: "
+			       "not written by ansible-vault",
+			       name);
+	}
+	memset(body + len - pad, 0, pad);
+	out->data = (char *)body;
+	out->len = len - pad;
+	out->data[out->len] = '\0';
+	return 0;
+}
+
+static int none_fits(const struct vault_passwords *passwords, const char *label, size_t tried,
+		     const char *name, struct err *err)
+{
+	char origins[ORIGINS_SIZE];
+	struct strs from = STRS_INIT;
+
+	if (!tried && passwords->count) {
+		(void)err_set(err, ERR_FAIL, "%s: there is no vault password with the label '%s'",
+			      name, label);
+		return err_hint(err, "vault_id_match is set, so no other password is tried");
+	}
+	if (!tried) {
+		(void)err_set(err, ERR_FAIL, "%s: there is no vault password", name);
+		return err_hint(err, "set ANSIBLE_VAULT_PASSWORD_FILE, or vault_password_file in "
+				     "ansible.cfg, or vault_password in certrotate.yml");
+	}
+	for (size_t i = 0; i < passwords->count; i++)
+		if (strs_add_unique(&from, passwords->items[i].origin, NULL))
+			break;
+	strs_join(&from, 5, origins, sizeof(origins));
+	strs_release(&from);
+	(void)err_set(err, ERR_FAIL, "%s: wrong password, or the file was changed", name);
+	return err_hint(err, "the password came from %s", origins);
+}
+
+int vault_decrypt(struct secret *out, struct vault_used *used, struct arena *arena,
+		  const char *text, size_t len, const char *name,
+		  const struct vault_passwords *passwords, struct err *err)
+{
+	struct envelope envelope;
+	const char *label;
+	size_t tried = 0;
+	int rc = envelope_parse(&envelope, arena, text, len, name, err);
+
+	if (rc)
+		return rc;
+	label = envelope.label[0] ? envelope.label : "default";
+	for (int others = 0; others < (passwords->id_match ? 1 : 2); others++) {
+		for (size_t i = 0; i < passwords->count; i++) {
+			const struct vault_password *password = &passwords->items[i];
+
+			if ((strcmp(password->label, label) != 0) != others)
+				continue;
+			tried++;
+			rc = try_password(&envelope, &password->text, err);
+			if (rc < 0)
+				return err_prefix(err, "%s", name);
+			if (!rc)
+				continue;
+			if (used) {
+				used->password = i;
+				memcpy(used->label, envelope.label, sizeof(used->label));
+			}
+			return strip_padding(out, &envelope, name, err);
+		}
+	}
+	return none_fits(passwords, label, tried, name, err);
+}
+
+static int check_label(const char *label, struct err *err)
+{
+	size_t len = strlen(label);
+	bool ok = len < VAULT_LABEL_SIZE;
+
+	for (size_t i = 0; ok && i < len; i++)
+		ok = label[i] > ' ' && label[i] <= '~' && label[i] != ';';
+	if (!ok)
+		return err_set(err, ERR_USAGE, "'%.60s' cannot be a vault's label", label);
+	return 0;
+}
+
+/* Pads and encrypts a copy; what is returned is cipher text, of no use to anybody. */
+static int seal(unsigned char **body, size_t *body_len, unsigned char hmac[ENVELOPE_HMAC_SIZE],
+		const struct keys *keys, const struct secret *plain, struct arena *arena,
+		struct err *err)
+{
+	size_t pad = BLOCK - plain->len % BLOCK;
+	unsigned char *data = arena_alloc(arena, plain->len + pad);
+	int rc;
+
+	if (!data)
+		return err_set(err, ERR_FAIL, "out of memory for %zu bytes of plain text",
+			       plain->len);
+	if (plain->len)
+		memcpy(data, plain->data, plain->len);
+	memset(data + plain->len, (int)pad, pad);
+	rc = apply_cipher(keys, data, plain->len + pad, err);
+	if (!rc)
+		rc = checksum(hmac, keys, data, plain->len + pad, err);
+	*body = data;
+	*body_len = plain->len + pad;
+	return rc;
+}
+
+int vault_encrypt(struct buf *out, const struct secret *plain,
+		  const struct vault_password *password, const char *label, struct sys *sys,
+		  struct err *err)
+{
+	unsigned char salt[ENVELOPE_SALT_SIZE], hmac[ENVELOPE_HMAC_SIZE];
+	unsigned char *body = NULL;
+	size_t body_len = 0;
+	struct arena *arena;
+	struct keys keys;
+	int rc;
+
+	if (!label || strcmp(label, "default") == 0)
+		label = "";
+	rc = check_label(label, err);
+	if (rc)
+		return rc;
+	if (plain->len > VAULT_TEXT_MAX / 5)
+		return err_set(err, ERR_FAIL, "%zu bytes are too much for a vault", plain->len);
+	if (plain->len && vault_is(plain->data, plain->len))
+		return err_set(err, ERR_FAIL, "the text is a vault already");
+	arena = arena_new(plain->len + 4096);
+	if (!arena)
+		return err_nomem(err);
+	rc = sys->random(sys, salt, sizeof(salt), err);
+	if (!rc)
+		rc = derive(&keys, &password->text, salt, sizeof(salt), err);
+	if (!rc)
+		rc = seal(&body, &body_len, hmac, &keys, plain, arena, err);
+	OPENSSL_cleanse(&keys, sizeof(keys));
+	if (!rc) {
+		envelope_write(out, label, salt, hmac, body, body_len);
+		rc = buf_check(out, "the vault", err);
+	}
+	arena_free(arena);
+	return rc;
+}
