@@ -6,8 +6,9 @@
  *
  * Everything that is lent lives as long as the struct yaml. Refused, with "NAME:LINE: PATH: why":
  * what libyaml can't read (its own words), UTF-16, bytes that are not UTF-8, several documents,
- * duplicate keys, keys that are no scalars, nesting deeper than YAML_DEPTH_MAX. Anchors, aliases
- * and merge keys are indexed as they stand (an alias is not resolved); see yaml_refuse_aliases.
+ * duplicate keys, keys that are no scalars, more than YAML_NODES_MAX nodes, nesting deeper than
+ * YAML_DEPTH_MAX. Anchors, aliases and merge keys are indexed as they stand (an alias is not
+ * resolved); see yaml_refuse_aliases.
  */
 #ifndef INVENTORY_YAML_H
 #define INVENTORY_YAML_H
@@ -66,8 +67,8 @@ struct yaml_node {
 	size_t line;   /* from 1, of start */
 	size_t column; /* from 0, in characters */
 	size_t id; /* 0 … yaml_count() - 1, in the order of the text (a key before its value) */
-	const struct yaml_node *parent; /* NULL for the root and for keys of the root: see key */
-	const struct yaml_node *key;	/* of a member of a mapping; NULL elsewhere */
+	const struct yaml_node *parent; /* NULL for the root */
+	const struct yaml_node *key;	/* of a member of a mapping (of a key: itself), or NULL */
 	const struct yaml_node *first;	/* members of a collection, in their order */
 	const struct yaml_node *last;
 	const struct yaml_node *next; /* the next member of the same collection */
@@ -75,13 +76,14 @@ struct yaml_node {
 };
 
 /*
- * name is for messages ("group_vars/all/certs.yml"). The text must stay as it is until yaml_free.
+ * name is for messages ("group_vars/all/certs.yml"). The text must stay as it is until yaml_drop.
  * With an arena all decoded values live in it (for plain text of vaults), with NULL in ordinary
- * memory. *out is to be freed with yaml_free.
+ * memory. *out is to be freed with yaml_drop.
  */
 int yaml_parse(struct yaml **out, const char *text, size_t len, const char *name,
 	       struct arena *arena, struct err *err);
-void yaml_free(struct yaml *yaml); /* NULL is fine */
+/* NULL is fine. (Not yaml_free: libyaml exports a function of that name.) */
+void yaml_drop(struct yaml *yaml);
 
 const struct yaml_node *yaml_root(const struct yaml *yaml); /* NULL for an empty text */
 const char *yaml_text(const struct yaml *yaml, size_t *len);
@@ -95,10 +97,11 @@ const struct yaml_node *yaml_get(const struct yaml *yaml, const struct yaml_node
 const struct yaml_node *yaml_at(const struct yaml *yaml, const struct yaml_node *from, ...)
 	__attribute__((sentinel));
 
-enum yaml_type yaml_type(const struct yaml_node *node);	      /* YAML_TYPE_OTHER for no scalar */
-enum yaml_type yaml_plain_type(const char *text, size_t len); /* of a plain scalar of that text */
-bool yaml_is_null(const struct yaml_node *node);	      /* also for a NULL node */
-/* Whether the node is a scalar of that type, and its value. Integers beyond int64_t are none. */
+enum yaml_type yaml_type(const struct yaml_node *node); /* YAML_TYPE_OTHER for no scalar */
+enum yaml_type yaml_plain_type(const char *text);	/* of a plain scalar of that text */
+bool yaml_is_null(const struct yaml_node *node);	/* also for a NULL node */
+/* Whether the node is a scalar of that type, and its value. Integers beyond int64_t and to the base
+ * of 60 are none. */
 bool yaml_bool(const struct yaml_node *node, bool *out);
 bool yaml_int(const struct yaml_node *node, int64_t *out);
 
