@@ -322,7 +322,7 @@ static int load_keys(struct generation *gen, const struct secret *keys, const ch
 						raw ? raw->value : NULL, raw ? raw->len : 0, err);
 		}
 	}
-	yaml_free(yaml);
+	yaml_drop(yaml);
 	return rc;
 }
 
@@ -345,7 +345,7 @@ int generation_load(struct generation *gen, const char *id, struct arena *arena,
 		rc = load_authority(gen, yaml, node, err);
 	if (!rc && keys)
 		rc = load_keys(gen, keys, keys_name, err);
-	yaml_free(yaml);
+	yaml_drop(yaml);
 	if (rc)
 		generation_release(gen);
 	return rc;
