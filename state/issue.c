@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "state/issue.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pki/issue.h"
+#include "pki/key.h"
+
+#define DAY ((int64_t)86400)
+
+/* One certificate to be made. Index 0 is the root, then the authorities, then the leaves. */
+struct item {
+	const struct chain_authority *authority; /* NULL for the root */
+	const struct chain_server *server;	 /* a server of the description, or NULL */
+	const struct gen_leaf *old;		 /* the predecessor, or NULL */
+	const char *name;			 /* of a leaf; NULL for CAs */
+	enum leaf_kind kind;
+	enum key_alg alg;
+	bool described;
+};
+
+struct work {
+	const struct issue_options *options;
+	struct item *items;
+	size_t count;
+	struct key **keys;
+	struct cert **authorities; /* by the description's order */
+	struct cert *root;
+	struct dn subject;
+	unsigned number; /* of the CAs' names */
+};
+
+static int add_item(struct work *work, struct item item, struct err *err)
+{
+	struct item *items = work->items;
+	int rc = key_alg_parse(&item.alg,
+			       item.authority ? item.authority->key : work->options->chain->key,
+			       err);
+
+	if (rc)
+		return rc;
+	if (!(work->count & (work->count - 1))) {
+		items = realloc(items, (work->count ? work->count * 2 : 1) * sizeof(*items));
+		if (!items)
+			return err_nomem(err);
+		work->items = items;
+	}
+	items[work->count++] = item;
+	return 0;
+}
+
+static const struct gen_leaf *predecessor(const struct work *work, const char *authority,
+					  const char *name)
+{
+	const struct generation *old = work->options->old_gen;
+
+	return old ? generation_leaf(old, authority, name) : NULL;
+}
+
+static int add_described(struct work *work, const struct chain_authority *authority,
+			 struct strmap *seen, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < authority->server_count && !rc; i++) {
+		const struct chain_server *server = &authority->servers[i];
+		struct item item = {authority,	  server,      predecessor(work, authority->name, server->host),
+				    server->host, LEAF_SERVER, KEY_ALG__MAX, true};
+
+		rc = add_item(work, item, err);
+		rc = rc ? rc : strmap_put(seen, server->host, 1, err);
+	}
+	for (size_t i = 0; i < authority->clients.count && !rc; i++) {
+		const char *user = authority->clients.items[i];
+		struct item item = {authority, NULL,	    predecessor(work, authority->name, user),
+				    user,      LEAF_CLIENT, KEY_ALG__MAX, true};
+
+		if (strmap_get(seen, user, NULL))
+			return err_set(err, ERR_USAGE, "%s: '%s' is a server and a client of '%s'",
+				       work->options->chain->file, user, authority->name);
+		rc = add_item(work, item, err);
+		rc = rc ? rc : strmap_put(seen, user, 1, err);
+	}
+	return rc;
+}
+
+/* Every leaf of the old generation has a successor, described or not. */
+static int add_undescribed(struct work *work, const struct chain_authority *authority,
+			   const struct strmap *seen, struct err *err)
+{
+	const struct generation *old = work->options->old_gen;
+	int rc = 0;
+
+	for (size_t i = 0; old && i < old->leaf_count && !rc; i++) {
+		const struct gen_leaf *leaf = &old->leaves[i];
+		struct item item = {authority, NULL, leaf, leaf->name, leaf->kind, KEY_ALG__MAX, false};
+
+		if (strcmp(leaf->authority, authority->name) != 0 ||
+		    strmap_get(seen, leaf->name, NULL))
+			continue;
+		rc = add_item(work, item, err);
+	}
+	return rc;
+}
+
+static int same_authorities(const struct chain_desc *chain, const struct generation *old,
+			    struct err *err)
+{
+	for (size_t i = 0; old && i < old->authority_count; i++) {
+		const char *name = old->authorities[i].name;
+
+		if (chain_authority_find(chain, name))
+			continue;
+		err_set(err, ERR_USAGE, "certs.%s has no counterpart in %s", name, chain->file);
+		return err_hint(err, "add '- name: %s' to its intermediates", name);
+	}
+	for (size_t i = 0; old && i < chain->authority_count; i++) {
+		const struct chain_authority *authority = &chain->authorities[i];
+
+		if (generation_authority(old, authority->name))
+			continue;
+		err_set(err, ERR_USAGE, "%s:%zu: the authority '%s' has no chain in the inventory",
+			chain->file, authority->line, authority->name);
+		return err_hint(err, "a rotation replaces what is there: take it out of the "
+				     "description until certs.%s is there",
+				authority->name);
+	}
+	return 0;
+}
+
+static int list_items(struct work *work, struct err *err)
+{
+	const struct chain_desc *chain = work->options->chain;
+	int rc = same_authorities(chain, work->options->old_gen, err);
+
+	rc = rc ? rc : add_item(work, (struct item){.kind = LEAF_KIND__MAX}, err);
+	for (size_t i = 0; i < chain->authority_count && !rc; i++)
+		rc = add_item(work,
+			      (struct item){.authority = &chain->authorities[i],
+					    .kind = LEAF_KIND__MAX},
+			      err);
+	for (size_t i = 0; i < chain->authority_count && !rc; i++) {
+		struct strmap seen = STRMAP_INIT;
+
+		rc = add_described(work, &chain->authorities[i], &seen, err);
+		rc = rc ? rc : add_undescribed(work, &chain->authorities[i], &seen, err);
+		strmap_release(&seen);
+	}
+	return rc;
+}
+
+static bool name_taken(const struct generation *old, const char *common_name)
+{
+	for (size_t a = 0; old && a < old->authority_count; a++) {
+		const struct bundle *bundle = &old->authorities[a].bundle;
+
+		for (size_t i = 0; i < bundle->count; i++) {
+			if (!strcmp(cert_common_name(bundle->items[i]), common_name))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* "server G2", counted on where an older CA has that name already. */
+static int ca_subject(struct dn *out, struct work *work, const char *name, unsigned number,
+		      struct err *err)
+{
+	char *common_name = str_fmt("%s G%u", name, number);
+	int rc = common_name ? dn_copy(out, &work->subject, err) : err_nomem(err);
+
+	rc = rc ? rc : dn_set_cn(out, common_name, err);
+	free(common_name);
+	return rc;
+}
+
+static unsigned free_number(const struct work *work, unsigned number)
+{
+	const struct chain_desc *chain = work->options->chain;
+	bool taken = true;
+
+	for (; taken && number < 100000; number += taken) {
+		char *root = str_fmt("%s G%u", dn_cn(&work->subject), number);
+
+		taken = root && name_taken(work->options->old_gen, root);
+		free(root);
+		for (size_t i = 0; i < chain->authority_count && !taken; i++) {
+			char *name = str_fmt("%s G%u", chain->authorities[i].name, number);
+
+			taken = name && name_taken(work->options->old_gen, name);
+			free(name);
+		}
+	}
+	return number;
+}
+
+static int64_t ca_days(const struct chain_desc *chain, int64_t days)
+{
+	for (size_t i = 0; i < chain->authority_count; i++) {
+		if ((int64_t)chain->authorities[i].days + 30 > days)
+			days = (int64_t)chain->authorities[i].days + 30;
+	}
+	return days;
+}
+
+static int issue_ca(struct work *work, size_t index, struct err *err)
+{
+	const struct issue_options *options = work->options;
+	const struct item *item = &work->items[index];
+	struct dn subject = DN_INIT;
+	struct cert **out = index ? &work->authorities[index - 1] : &work->root;
+	int64_t days = ca_days(options->chain, index ? CHAIN_CA_DAYS : CHAIN_ROOT_DAYS);
+	struct issue_spec spec = {.sys = options->sys,
+				  .key = work->keys[index],
+				  .issuer = work->root,
+				  .issuer_key = index ? work->keys[0] : NULL,
+				  .subject = &subject,
+				  .is_ca = true,
+				  .pathlen = index ? 0 : 1,
+				  .not_after = options->sys->now(options->sys) + days * DAY};
+	int rc = ca_subject(&subject, work,
+			    item->authority ? item->authority->name : dn_cn(&work->subject),
+			    work->number, err);
+
+	rc = rc ? rc : cert_issue(out, &spec, err);
+	dn_release(&subject);
+	return rc;
+}
+
+/* What the leaf must be good for: what is described and what its predecessor was. */
+struct leaf_lists {
+	struct strs names;
+	struct strs key_usages;
+	struct strs ext_usages;
+};
+
+static int leaf_lists(struct leaf_lists *lists, const struct item *item, struct err *err)
+{
+	int rc = strs_copy(&lists->key_usages, &item->authority->key_usages, err);
+
+	rc = rc ? rc : strs_copy(&lists->ext_usages, &item->authority->ext_usages, err);
+	if (!rc && item->server)
+		rc = chain_server_sans(&lists->names, item->server, err);
+	if (!rc && item->old) {
+		struct strs usages = STRS_INIT;
+
+		rc = cert_names(&lists->names, item->old->cert, err);
+		rc = rc ? rc : cert_key_usages(&usages, item->old->cert, err);
+		for (size_t i = 0; i < usages.count && !rc; i++)
+			rc = strs_add_unique(&lists->key_usages, usages.items[i], err);
+		strs_release(&usages);
+		rc = rc ? rc : cert_ext_usages(&usages, item->old->cert, err);
+		for (size_t i = 0; i < usages.count && !rc; i++)
+			rc = strs_add_unique(&lists->ext_usages, usages.items[i], err);
+		strs_release(&usages);
+	}
+	return rc;
+}
+
+static int issue_leaf(struct work *work, struct generation *gen, size_t index, struct err *err)
+{
+	const struct issue_options *options = work->options;
+	const struct item *item = &work->items[index];
+	size_t a = (size_t)(item->authority - options->chain->authorities);
+	struct leaf_lists lists = {STRS_INIT, STRS_INIT, STRS_INIT};
+	struct dn subject = DN_INIT;
+	struct secret pem_key = {0};
+	struct cert *cert = NULL;
+	struct buf pem;
+	struct issue_spec spec = {
+		.sys = options->sys,
+		.key = work->keys[index],
+		.issuer = work->authorities[a],
+		.issuer_key = work->keys[a + 1],
+		.subject = item->old ? NULL : &subject,
+		.subject_from = item->old ? item->old->cert : NULL,
+		.names = &lists.names,
+		.key_usages = &lists.key_usages,
+		.ext_usages = &lists.ext_usages,
+		.not_after = options->sys->now(options->sys) + (int64_t)item->authority->days * DAY};
+	int rc = leaf_lists(&lists, item, err);
+
+	buf_init(&pem, BUF_TEXT_MAX);
+	rc = rc ? rc : dn_copy(&subject, &work->subject, err);
+	rc = rc ? rc : dn_set_cn(&subject, item->name, err);
+	if (!rc && cert_issue(&cert, &spec, err))
+		rc = err_prefix(err, "%s %s", item->authority->name, item->name);
+	rc = rc ? rc : cert_to_pem(&pem, cert, err);
+	rc = rc ? rc
+		: generation_add_leaf(gen, item->authority->name, item->name, item->kind, pem.data,
+				      pem.len, NULL, 0, err);
+	rc = rc ? rc : key_to_pem(&pem_key, gen->arena, work->keys[index], err);
+	rc = rc ? rc
+		: generation_add_key(gen, item->authority->name, item->name, pem_key.data,
+				     pem_key.len, NULL, 0, err);
+	secret_wipe(&pem_key);
+	cert_free(cert);
+	buf_release(&pem);
+	dn_release(&subject);
+	strs_release(&lists.names);
+	strs_release(&lists.key_usages);
+	strs_release(&lists.ext_usages);
+	return rc;
+}
+
+static int add_chain(struct work *work, struct generation *gen, size_t a, struct err *err)
+{
+	const char *name = work->options->chain->authorities[a].name;
+	struct buf pem;
+	int rc;
+
+	buf_init(&pem, BUF_TEXT_MAX);
+	rc = cert_to_pem(&pem, work->authorities[a], err);
+	rc = rc ? rc : cert_to_pem(&pem, work->root, err);
+	rc = rc ? rc : generation_add_authority(gen, name, pem.data, pem.len, NULL, 0, err);
+	if (!rc)
+		rc = key_to_pem(&gen->authorities[gen->authority_count - 1].ca_key, gen->arena,
+				work->keys[a + 1], err);
+	buf_release(&pem);
+	return rc;
+}
+
+static int keys_progress(void *ctx, size_t done, size_t total)
+{
+	const struct issue_options *options = ctx;
+
+	log_progress(options->log, "generate: %zu of %zu keys", done, total);
+	return loop_stop_count(options->stop) > 0;
+}
+
+static int make_keys(struct work *work, struct err *err)
+{
+	enum key_alg *algs = malloc(work->count * sizeof(*algs));
+	int rc;
+
+	work->keys = calloc(work->count, sizeof(*work->keys));
+	if (!algs || !work->keys) {
+		free(algs);
+		return err_nomem(err);
+	}
+	for (size_t i = 0; i < work->count; i++)
+		algs[i] = work->items[i].alg;
+	rc = keys_generate(work->keys, algs, work->count, 0, keys_progress,
+			   (void *)(uintptr_t)work->options, err);
+	log_progress(work->options->log, "%s", "");
+	free(algs);
+	return rc;
+}
+
+static int read_subject(struct dn *out, const struct chain_desc *chain, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < chain->subject_count && !rc; i++) {
+		const struct chain_attr *attr = &chain->subject[i];
+
+		rc = dn_add(out, attr->type, attr->value, err);
+		if (rc)
+			err_prefix(err, "%s:%zu: subject", chain->file, attr->line);
+	}
+	return rc;
+}
+
+static void work_release(struct work *work)
+{
+	for (size_t i = 0; work->keys && i < work->count; i++)
+		key_free(work->keys[i]);
+	for (size_t a = 0; work->authorities && a < work->options->chain->authority_count; a++)
+		cert_free(work->authorities[a]);
+	free(work->keys);
+	free(work->authorities);
+	cert_free(work->root);
+	free(work->items);
+	dn_release(&work->subject);
+}
+
+int generation_issue(struct generation *out, const struct issue_options *options, struct err *err)
+{
+	struct work work = {.options = options};
+	size_t authorities = options->chain->authority_count;
+	int rc = generation_init(out, options->id, options->arena, err);
+
+	work.authorities = calloc(authorities + 1, sizeof(struct cert *));
+	if (!rc && !work.authorities)
+		rc = err_nomem(err);
+	rc = rc ? rc : read_subject(&work.subject, options->chain, err);
+	rc = rc ? rc : list_items(&work, err);
+	rc = rc ? rc : make_keys(&work, err);
+	work.number = rc ? 0 : free_number(&work, generation_number(options->id));
+	for (size_t i = 0; i <= authorities && !rc; i++)
+		rc = issue_ca(&work, i, err);
+	for (size_t a = 0; a < authorities && !rc; a++)
+		rc = add_chain(&work, out, a, err);
+	for (size_t i = authorities + 1; i < work.count && !rc; i++)
+		rc = issue_leaf(&work, out, i, err);
+	if (!rc)
+		rc = key_to_pem(&out->root_key, out->arena, work.keys[0], err);
+	work_release(&work);
+	if (rc)
+		generation_release(out);
+	return rc;
+}
+
+static int compare_leaf(struct findings *out, const struct item *item,
+			const struct chain_desc *chain, struct err *err)
+{
+	char *subject = str_fmt("%s %s", item->authority->name, item->name);
+	int rc = 0;
+
+	if (!subject)
+		return err_nomem(err);
+	if (!item->described)
+		rc = findings_add(out, "leaf-undescribed", SEVERITY_WARNING, subject,
+				  "add it to the description, or remove it from the inventory first",
+				  err, "%s does not name it; it gets a successor all the same",
+				  chain->file);
+	else if (!item->old)
+		rc = findings_add(out, "leaf-added", SEVERITY_INFO, subject, NULL, err,
+				  "new in %s: it gets a certificate of the new generation",
+				  chain->file);
+	free(subject);
+	return rc;
+}
+
+int issue_findings(struct findings *out, const struct chain_desc *chain,
+		   const struct generation *old_gen, struct err *err)
+{
+	struct issue_options options = {.chain = chain, .old_gen = old_gen};
+	struct work work = {.options = &options};
+	int rc = list_items(&work, err);
+
+	for (size_t i = 0; i < chain->warnings.count && !rc; i++)
+		rc = findings_add(out, "chain-description", SEVERITY_WARNING, chain->file, NULL,
+				  err, "%s", chain->warnings.items[i]);
+	for (size_t i = chain->authority_count + 1; i < work.count && !rc && old_gen; i++)
+		rc = compare_leaf(out, &work.items[i], chain, err);
+	work_release(&work);
+	return rc;
+}
+
+int issue_summary(struct buf *out, const struct chain_desc *chain, const struct generation *old_gen,
+		  struct err *err)
+{
+	struct issue_options options = {.chain = chain, .old_gen = old_gen};
+	struct work work = {.options = &options};
+	size_t counts[KEY_ALG__MAX] = {0};
+	const char *comma = "";
+	int rc = list_items(&work, err);
+
+	for (size_t i = 0; i < work.count && !rc; i++)
+		counts[work.items[i].alg]++;
+	for (int alg = 0; alg < KEY_ALG__MAX && !rc; alg++) {
+		if (!counts[alg])
+			continue;
+		buf_addf(out, "%s%zu %s", comma, counts[alg], key_alg_name((enum key_alg)alg));
+		comma = ", ";
+	}
+	work_release(&work);
+	return rc;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Making a new generation: keys on all cores, a root, one intermediate for each authority of the
+ * chain's description, and a leaf for each of its servers and clients and for each leaf that the
+ * old generation has.
+ */
+#ifndef STATE_ISSUE_H
+#define STATE_ISSUE_H
+
+#include "base/finding.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "inventory/chain.h"
+#include "proc/loop.h"
+#include "state/generation.h"
+
+struct issue_options {
+	const char *id; /* "g2" */
+	const struct chain_desc *chain;
+	const struct generation *old_gen; /* NULL for a first generation */
+	struct arena *arena;
+	struct sys *sys;
+	const struct log *log;	      /* progress */
+	const struct loop_stop *stop; /* NULL: cannot be stopped */
+};
+
+/*
+ * Leaves with a predecessor keep its subject and cover its names and usages. CA subjects differ
+ * from all that the old generation has ("CN=server G2"). ERR_USAGE where description and inventory
+ * cannot be brought together, ERR_STOPPED where the user asked to stop.
+ */
+int generation_issue(struct generation *out, const struct issue_options *options, struct err *err);
+
+/*
+ * What is worth knowing before: leaves that the description does not name, and what the
+ * description names that the inventory does not have yet.
+ */
+int issue_findings(struct findings *out, const struct chain_desc *chain,
+		   const struct generation *old_gen, struct err *err);
+
+/* How many keys generation_issue makes, and of which kinds ("11 keys (rsa4096)"). */
+int issue_summary(struct buf *out, const struct chain_desc *chain, const struct generation *old_gen,
+		  struct err *err);
+
+#endif

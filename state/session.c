@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "state/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "git/remote.h"
+#include "state/lock.h"
+#include "vault/vault.h"
+
+#define STATE_FILE_MAX ((size_t)16 << 20)
+
+static int make_names(struct session *session, struct err *err)
+{
+	const struct environment *env = session->env;
+
+	session->local_dir =
+		str_fmt("%s/certrotate/%s", repo_common_dir(session->repo), env->name);
+	session->state_path = str_fmt(".certrotate/%s/state.json", env->name);
+	session->base_branch_ref = str_fmt("refs/heads/%s", env->base);
+	session->base_ref = env->push ? str_fmt("refs/remotes/%s/%s", env->remote, env->base)
+				      : strdup(session->base_branch_ref);
+	if (env->push && env->flow == FLOW_MERGE_REQUEST)
+		session->settle_ref =
+			str_fmt("refs/remotes/%s/certrotate/%s", env->remote, env->name);
+	if (!session->local_dir || !session->state_path || !session->base_branch_ref ||
+	    !session->base_ref || (env->flow == FLOW_MERGE_REQUEST && env->push && !session->settle_ref))
+		return err_nomem(err);
+	return 0;
+}
+
+static int open_local(struct session *session, struct err *err)
+{
+	char host[256] = "";
+	char *journal;
+	int rc = file_mkdirs(session->local_dir, 0700, err);
+
+	if (rc)
+		return rc;
+	(void)gethostname(host, sizeof(host) - 1);
+	session->host = strdup(host[0] ? host : "localhost");
+	journal = path_join(session->local_dir, "journal");
+	if (!session->host || !journal)
+		rc = err_nomem(err);
+	else
+		rc = journal_open(&session->journal, journal, session->sys, err);
+	free(journal);
+	return rc;
+}
+
+int session_open(struct session *session, const struct session_options *options, struct err *err)
+{
+	int rc;
+
+	*session = (struct session){
+		.sys = options->sys, .log = options->log, .stop = options->stop, .lock = -1};
+	session->arena = arena_new(SESSION_SECRET_MAX);
+	rc = session->arena ? 0 : err_nomem(err);
+	rc = rc ? rc : repo_open(&session->repo, options->dir, err);
+	rc = rc ? rc
+		: config_load(&session->config, repo_root(session->repo), options->config_file,
+			      err);
+	rc = rc ? rc : config_find(&session->env, session->config, options->env, err);
+	rc = rc ? rc : make_names(session, err);
+	rc = rc ? rc : open_local(session, err);
+	if (rc)
+		session_close(session);
+	return rc;
+}
+
+void session_close(struct session *session)
+{
+	if (session->loaded)
+		store_release(&session->store);
+	journal_release(&session->journal);
+	chain_free(session->chain);
+	vault_passwords_release(&session->passwords);
+	arena_free(session->arena);
+	config_free(session->config);
+	repo_close(session->repo);
+	free(session->by);
+	free(session->host);
+	free(session->local_dir);
+	free(session->state_path);
+	free(session->base_ref);
+	free(session->base_branch_ref);
+	free(session->settle_ref);
+	if (session->lock >= 0)
+		(void)close(session->lock);
+	*session = (struct session){.lock = -1};
+}
+
+static int find_identity(struct session *session, struct err *err)
+{
+	struct identity identity = {0};
+	int rc = repo_identity(&identity, session->repo, err);
+
+	if (!rc) {
+		session->by = str_fmt("%s <%s>", identity.name, identity.email);
+		rc = session->by ? 0 : err_nomem(err);
+	}
+	identity_release(&identity);
+	return rc;
+}
+
+int session_lock(struct session *session, struct err *err)
+{
+	char *path = path_join(session->local_dir, "lock");
+	int rc = path ? 0 : err_nomem(err);
+
+	if (!rc && !session->by)
+		rc = find_identity(session, err);
+	if (!rc) {
+		session->lock = lock_take(path, session->by, session->sys, err);
+		rc = session->lock < 0 ? session->lock : 0;
+	}
+	free(path);
+	return rc;
+}
+
+int session_fetch(struct session *session, struct err *err)
+{
+	const struct environment *env = session->env;
+	int rc;
+
+	if (!env->push)
+		return 0;
+	log_progress(session->log, "fetching %s", env->remote);
+	rc = remote_fetch(session->repo, env->remote, env->base, err);
+	log_progress(session->log, "%s", "");
+	return rc;
+}
+
+/* The state file of a commit; ERR_NOENT where it has none. */
+static int read_store(struct store *store, struct session *session, const struct oid *commit,
+		      const char *ref, struct err *err)
+{
+	struct buf text;
+	char *name = str_fmt("%s:%s", ref, session->state_path);
+	int rc = name ? 0 : err_nomem(err);
+
+	buf_init(&text, STATE_FILE_MAX);
+	rc = rc ? rc
+		: repo_read(&text, session->repo, commit, session->state_path, STATE_FILE_MAX, err);
+	rc = rc ? rc : store_parse(store, text.data, text.len, name, session->env->name, err);
+	buf_release(&text);
+	free(name);
+	return rc;
+}
+
+static int load_base(struct session *session, struct err *err)
+{
+	const char *certs = session->env->certs;
+	struct oid blob;
+	int rc = read_store(&session->store, session, &session->base, session->env->base, err);
+
+	if (rc != ERR_NOENT)
+		return rc;
+	rc = repo_path_oid(&blob, session->repo, &session->base, certs, err);
+	if (rc && rc != ERR_NOENT)
+		return rc;
+	return store_init(&session->store, session->env->name, rc ? STATE_ABSENT : STATE_IDLE, err);
+}
+
+/*
+ * In flow merge_request the evidence of the last phase waits on a branch of its own until the next
+ * merge brings it to the base: the one with the higher revision counts.
+ */
+static int load_settled(struct session *session, struct err *err)
+{
+	struct store settled;
+	struct oid tip;
+	int rc;
+
+	session->settled_ahead = false;
+	if (!session->settle_ref || !repo_ref_exists(session->repo, session->settle_ref))
+		return 0;
+	rc = repo_ref(&tip, session->repo, session->settle_ref, err);
+	rc = rc ? rc : read_store(&settled, session, &tip, session->settle_ref, err);
+	if (rc)
+		return rc == ERR_NOENT ? 0 : rc;
+	if (settled.revision > session->store.revision) {
+		store_release(&session->store);
+		session->store = settled;
+		session->settled_ahead = true;
+	} else {
+		store_release(&settled);
+	}
+	return 0;
+}
+
+int session_load(struct session *session, struct err *err)
+{
+	int rc;
+
+	if (session->loaded)
+		store_release(&session->store);
+	session->loaded = false;
+	rc = repo_ref(&session->base, session->repo, session->base_ref, err);
+	if (rc == ERR_NOENT) {
+		err_set(err, ERR_USAGE, "there is no branch '%s'%s%s", session->env->base,
+			session->env->push ? " on " : "",
+			session->env->push ? session->env->remote : "");
+		return err_hint(err, "set git.base in certrotate.yml to the branch that is live");
+	}
+	rc = rc ? rc : load_base(session, err);
+	if (rc)
+		return rc;
+	session->loaded = true;
+	return load_settled(session, err);
+}
+
+int session_passwords(struct session *session, struct err *err)
+{
+	int rc;
+
+	if (session->passwords_found)
+		return 0;
+	rc = vault_passwords_find(&session->passwords, session->arena, repo_root(session->repo),
+				  session->env->vault_password, session->sys, session->log, err);
+	session->passwords_found = rc == 0;
+	return rc;
+}
+
+int session_chain(struct session *session, struct err *err)
+{
+	if (session->chain)
+		return 0;
+	return chain_load(&session->chain, repo_root(session->repo), session->env->chain,
+			  session->env->inventory, err);
+}
+
+char *session_path(const struct session *session, const char *name)
+{
+	return str_fmt(".certrotate/%s/%s", session->env->name, name);
+}
+
+static int read_vault(struct secret *out, struct session *session, const char *path,
+		      struct err *err)
+{
+	struct buf text;
+	int rc = session_passwords(session, err);
+
+	buf_init(&text, SESSION_FILE_MAX);
+	rc = rc ? rc
+		: repo_read(&text, session->repo, &session->base, path, SESSION_FILE_MAX, err);
+	rc = rc ? rc
+		: vault_decrypt(out, NULL, session->arena, text.data, text.len, path,
+				&session->passwords, err);
+	buf_release(&text);
+	return rc;
+}
+
+int session_generation(struct generation *out, struct session *session, const char *id,
+		       bool with_keys, struct err *err)
+{
+	char *path = str_fmt(".certrotate/%s/%s.yml", session->env->name, id);
+	char *keys_path = str_fmt(".certrotate/%s/%s.vault.yml", session->env->name, id);
+	struct secret keys = {0};
+	struct buf text;
+	int rc = path && keys_path ? 0 : err_nomem(err);
+
+	buf_init(&text, SESSION_FILE_MAX);
+	rc = rc ? rc
+		: repo_read(&text, session->repo, &session->base, path, SESSION_FILE_MAX, err);
+	if (!rc && with_keys)
+		rc = read_vault(&keys, session, keys_path, err);
+	if (rc == ERR_NOENT) {
+		rc = err_set(err, ERR_FAIL, "generation %s of %s is not on %s", id,
+			     session->env->name, session->env->base);
+		err_hint(err, "the state names it: take its files in .certrotate/%s back from git",
+			 session->env->name);
+	}
+	rc = rc ? rc
+		: generation_load(out, id, session->arena, text.data, text.len, path,
+				  with_keys ? &keys : NULL, keys_path, err);
+	secret_wipe(&keys);
+	buf_release(&text);
+	free(path);
+	free(keys_path);
+	return rc;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * One look at one environment: its configuration, its repository, what the base branch's tip says,
+ * and this machine's own folder. Everything that a command needs before it does something.
+ */
+#ifndef STATE_SESSION_H
+#define STATE_SESSION_H
+
+#include <stdbool.h>
+#include "base/err.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "git/repo.h"
+#include "inventory/chain.h"
+#include "inventory/config.h"
+#include "proc/loop.h"
+#include "secret/arena.h"
+#include "state/generation.h"
+#include "state/journal.h"
+#include "state/store.h"
+#include "vault/password.h"
+
+#define SESSION_FILE_MAX   ((size_t)256 << 20)
+#define SESSION_SECRET_MAX ((size_t)2 << 30)
+
+struct session_options {
+	const char *dir;	 /* somewhere in the repository */
+	const char *config_file; /* NULL: certrotate.yml, where there is one */
+	const char *env;	 /* NULL: the only one */
+	struct sys *sys;
+	const struct log *log;
+	struct loop_stop *stop; /* may be NULL */
+};
+
+struct session {
+	struct sys *sys;
+	const struct log *log;
+	struct loop_stop *stop;
+	struct repo *repo;
+	struct config *config;
+	const struct environment *env; /* borrowed from config */
+	char *by;		       /* "Name <email>", as git is configured */
+	char *host;		       /* this machine's name */
+	char *local_dir;	       /* .git/certrotate/ENV */
+	char *state_path;	       /* .certrotate/ENV/state.json */
+	char *base_ref;		       /* where the base is read: the remote's, or the local branch */
+	char *base_branch_ref;	       /* refs/heads/BASE */
+	char *settle_ref; /* refs/remotes/REMOTE/certrotate/ENV in flow merge_request; or NULL */
+	struct journal journal;
+	int lock; /* -1: not held */
+	struct arena *arena;
+	struct vault_passwords passwords;
+	bool passwords_found;
+	struct chain_desc *chain; /* NULL before session_chain */
+	struct oid base;	  /* the base branch's tip, after session_load */
+	struct store store;	  /* likewise */
+	bool loaded;
+	bool settled_ahead; /* the state comes from the settle branch, which the base lacks yet */
+};
+
+/* Takes no lock and reads no network. ERR_USAGE for what is wrong in the configuration. */
+int session_open(struct session *session, const struct session_options *options, struct err *err);
+void session_close(struct session *session);
+
+/* ERR_LOCK where another process on this machine is at work on the environment. */
+int session_lock(struct session *session, struct err *err);
+/* Fetches the base (and certrotate's own branches); nothing where nothing is pushed. */
+int session_fetch(struct session *session, struct err *err);
+/*
+ * Reads the base's tip and the state as it is there. Without a state file an environment is idle
+ * where it has a certs file, else absent. May be called again after a fetch.
+ */
+int session_load(struct session *session, struct err *err);
+
+/* Each once, when first needed. */
+int session_passwords(struct session *session, struct err *err);
+int session_chain(struct session *session, struct err *err);
+
+/* ".certrotate/ENV/NAME"; free() it. */
+char *session_path(const struct session *session, const char *name);
+/*
+ * Reads a generation from the base's tip (or, in flow merge_request, wherever the state came from).
+ * with_keys needs the vault's password; the CA keys are read by generation_load_ca_keys only.
+ */
+int session_generation(struct generation *out, struct session *session, const char *id,
+		       bool with_keys, struct err *err);
+
+#endif
