@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The proof of a transition, before anything is touched. A rollout is not atomic: while it runs,
+ * each file on each host is the one before or the one after. For every leaf that can be on a host
+ * and every bundle that its peers can hold, the peers must accept it. Each distinct pair of leaf
+ * and bundle is checked once, with the very texts that will be rolled out.
+ *
+ * Pure: no files, no network; the clock comes from the input. Findings, by the name of the check
+ * (severity in brackets; "today": what is live already and fails already is a warning, not our
+ * doing):
+ *
+ *   pem-text       a text that a peer could not read, a glued one above all [block; today: warning
+ *                  for a leaf, block for a bundle, because nothing can be proven with it]
+ *   chain          a peer refuses a leaf: chain, purpose, validity, weak algorithm [block; today]
+ *   expires-soon   a pair that is good now fails before the rotation can end [block]
+ *   host-name      a host's name is not in the leaf by libpq's rule [block; today];
+ *                  only in the CN: newer clients refuse that [warning]
+ *   no-san         a server's leaf without any name in the SAN [warning]
+ *   key            the key is unreadable, or of another certificate [block; today];
+ *                  the key of a new leaf is not known [warning]
+ *   handshake      a real TLS handshake in memory fails [block; today]
+ *   outlives-ca    a leaf is valid longer than its CA [warning]
+ *   ed25519        a server's leaf is signed with Ed25519: breaks SCRAM logins [block; today]
+ *   client-name    a client's new leaf has another CN than the user, as its old one had not
+ * [block]; without an old one [warning] leaf-names, leaf-usage, leaf-subject   see cert_covers() in
+ * pki/cert.h no-successor   an old leaf has no new one, though there is a new generation [block]
+ *   ca-same-subject  two CAs of a bundle have one subject and leaves have no AKI to tell them
+ * apart: which one a peer tries is chance [warning] bundle-ca      a certificate in a bundle is no
+ * CA, or has expired [warning]
+ */
+#ifndef SAFETY_PROOF_H
+#define SAFETY_PROOF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/finding.h"
+#include "base/log.h"
+#include "base/strs.h"
+#include "base/sys.h"
+#include "secret/arena.h"
+
+enum proof_generation { PROOF_OLD, PROOF_NEW, PROOF__MAX };
+
+/* All in the input is borrowed while proof_run runs. */
+struct proof_leaf {
+	const char
+		*pem; /* the text as it is rolled out: the leaf, then intermediates; NULL: none */
+	size_t len;
+	const struct secret *key; /* PEM; NULL where it is not known */
+};
+
+struct proof_peer {
+	const char *name;	  /* a server's or a user's, as in the inventory */
+	const struct strs *hosts; /* servers: what clients connect to; NULL: name alone */
+	struct proof_leaf leaves[PROOF__MAX];
+};
+
+/* What peers of the other side hold and verify with. */
+struct proof_bundle {
+	const char *label; /* "old", "old and new", "new", "what db3 still has": for messages */
+	const char *pem;   /* as it is rolled out */
+	size_t len;
+	bool live; /* somebody holds it today */
+};
+
+struct proof_side {
+	const struct proof_peer *peers;
+	size_t count;
+	bool occurs[PROOF__MAX]; /* leaves of that generation can be on a host meanwhile */
+	bool live[PROOF__MAX];	 /* they are on hosts today; live ones occur, too */
+	/* Who verifies these leaves: for the servers' side what clients hold, and the other way. */
+	const struct proof_bundle *bundles;
+	size_t bundle_count;
+};
+
+struct proof_input {
+	struct proof_side servers;
+	struct proof_side clients;
+	int64_t now;	       /* seconds since the epoch */
+	int64_t end;	       /* when the rotation can have ended */
+	int level;	       /* OpenSSL's security level of the peers, VERIFY_LEVEL_DEFAULT */
+	struct sys *sys;       /* random bytes for the handshakes' own certificate */
+	unsigned threads;      /* 0: one for each processor */
+	bool no_handshakes;    /* leave them out, where speed matters more (plan) */
+	const struct log *log; /* progress; may be NULL */
+};
+
+struct proof_result {
+	struct findings findings;
+	size_t leaves;	   /* distinct ones */
+	size_t bundles;	   /* distinct ones */
+	size_t pairs;	   /* of leaf and bundle that were verified */
+	size_t handshakes; /* that were run */
+	size_t checks;	   /* all of the checks together */
+};
+
+/* 0 also with findings that block; an error only where the proof itself cannot be made. */
+int proof_run(struct proof_result *out, const struct proof_input *in, struct err *err);
+void proof_result_release(struct proof_result *result);
+
+#endif
