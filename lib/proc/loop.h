@@ -112,6 +112,7 @@ void loop_off_stop(struct loop_stopper *stopper);
 
 /* Tells once that a child of ours has ended. It stays a zombie: who watches reaps it. */
 struct loop_child {
+	struct loop *loop;
 	struct loop_fd watch;
 	struct loop_timer poll; /* for kernels without pidfd_open(2) */
 	pid_t pid;

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#ifndef TESTS_PROC_SUITES_H
+#define TESTS_PROC_SUITES_H
+
+#include "tests/support/support.h"
+
+Suite *loop_suite(void);
+Suite *child_suite(void);
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "tests/proc/suites.h"
+
+int main(void)
+{
+	Suite *(*const suites[])(void) = {loop_suite, child_suite, NULL};
+
+	return test_main(suites);
+}
