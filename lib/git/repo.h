@@ -40,6 +40,10 @@ struct repo;
 int repo_open(struct repo **out, const char *dir, struct err *err);
 void repo_close(struct repo *repo);
 
+/* Lets a stop request end the runs of the git program. Borrowed; NULL: they cannot be stopped. */
+struct loop_stop;
+void repo_use_stop(struct repo *repo, struct loop_stop *stop);
+
 /* Borrowed, absolute, without a slash at the end. */
 const char *repo_root(const struct repo *repo); /* of the work tree */
 /* ".git", shared by all linked work trees: state of this machine lives below it. */

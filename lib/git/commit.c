@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Commits made from a parent's tree. */
+#include "git/commit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "git/internal.h"
+
+#define CHANGES_MAX 100000
+
+/* The last line of defence: whoever called should never have had such data. */
+static bool holds_private_key(const char *data, size_t len)
+{
+	static const char begin[] = "-----BEGIN ";
+	static const char end[] = "PRIVATE KEY-----";
+	const char *at = data;
+
+	while ((at = memmem(at, len - (size_t)(at - data), begin, sizeof(begin) - 1))) {
+		size_t left;
+
+		at += sizeof(begin) - 1;
+		left = len - (size_t)(at - data);
+		/* "RSA ", "ENCRYPTED " and the like stand between the two */
+		if (memmem(at, left < 48 ? left : 48, end, sizeof(end) - 1))
+			return true;
+	}
+	return false;
+}
+
+/* A filter (git-crypt, LFS) or an encoding would make the checked-out file another one. */
+static int check_attributes(struct repo *repo, const char *path, struct err *err)
+{
+	static const char *const names[] = {"filter", "working-tree-encoding"};
+	const char *values[2];
+	size_t count = sizeof(names) / sizeof(names[0]);
+
+	if (git_attr_get_many(values, repo->git, GIT_ATTR_CHECK_FILE_THEN_INDEX, path, count,
+			      (const char **)names) < 0)
+		return git_fail(err, "cannot read the git attributes of %s", path);
+	for (size_t i = 0; i < count; i++) {
+		if (git_attr_value(values[i]) != GIT_ATTR_VALUE_STRING)
+			continue;
+		err_set(err, ERR_FAIL, "%s has the git attribute %s=%s, which is not supported",
+			path, names[i], values[i]);
+		return err_hint(err, "take the file out of it in .gitattributes");
+	}
+	return 0;
+}
+
+static int check_change(struct repo *repo, const struct change *change, struct err *err)
+{
+	if (!path_is_plain(change->path))
+		return err_set(err, ERR_FAIL, "'%s' is no path that git can check out",
+			       change->path);
+	if (!change->data)
+		return 0;
+	if (change->len && holds_private_key(change->data, change->len))
+		return err_set(err, ERR_FAIL,
+			       "%s would hold a private key in the clear: not committed",
+			       change->path);
+	return check_attributes(repo, change->path, err);
+}
+
+/* What stands at a path in the parent: a mode of 0 where nothing does. */
+static int old_mode(git_filemode_t *out, git_tree *tree, const char *path, struct err *err)
+{
+	git_tree_entry *entry = NULL;
+	char *copy = strdup(path);
+	int rc = 0, code = 0;
+
+	*out = GIT_FILEMODE_UNREADABLE;
+	if (!copy)
+		return err_nomem(err);
+	for (char *slash = strchr(copy, '/'); !rc && !code && slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		code = git_tree_entry_bypath(&entry, tree, copy);
+		if (!code && git_tree_entry_type(entry) != GIT_OBJECT_TREE)
+			rc = err_set(err, ERR_FAIL, "%s: %s is no folder in git (a %s)", path, copy,
+				     git_tree_entry_filemode(entry) == GIT_FILEMODE_COMMIT
+					     ? "submodule"
+					     : "file or symbolic link");
+		git_tree_entry_free(entry);
+		entry = NULL;
+		*slash = '/';
+	}
+	if (!rc && !code)
+		code = git_tree_entry_bypath(&entry, tree, path);
+	if (!rc && !code)
+		*out = git_tree_entry_filemode(entry);
+	if (!rc && code && code != GIT_ENOTFOUND)
+		rc = git_fail(err, "cannot find %s", path);
+	git_tree_entry_free(entry);
+	free(copy);
+	return rc;
+}
+
+static int plan_update(git_tree_update *out, struct repo *repo, git_tree *tree,
+		       const struct change *change, struct err *err)
+{
+	git_filemode_t mode;
+	int rc = old_mode(&mode, tree, change->path, err);
+
+	if (rc)
+		return rc;
+	if (mode != GIT_FILEMODE_UNREADABLE && mode != GIT_FILEMODE_BLOB &&
+	    mode != GIT_FILEMODE_BLOB_EXECUTABLE)
+		return err_set(err, ERR_FAIL,
+			       "%s is a symbolic link, a submodule or a folder in git: not changed",
+			       change->path);
+	out->path = change->path;
+	out->action = change->data ? GIT_TREE_UPDATE_UPSERT : GIT_TREE_UPDATE_REMOVE;
+	out->filemode = mode;
+	if (mode == GIT_FILEMODE_UNREADABLE)
+		out->filemode = !change->data	     ? GIT_FILEMODE_UNREADABLE
+				: change->executable ? GIT_FILEMODE_BLOB_EXECUTABLE
+						     : GIT_FILEMODE_BLOB;
+	if (change->data &&
+	    git_blob_create_from_buffer(&out->id, repo->git, change->data, change->len) < 0)
+		return git_fail(err, "cannot store %s", change->path);
+	return 0;
+}
+
+static int check_changes(struct repo *repo, const struct change *changes, size_t count,
+			 struct err *err)
+{
+	struct strmap seen = STRMAP_INIT;
+	size_t other;
+	int rc = 0;
+
+	if (count > CHANGES_MAX)
+		rc = err_set(err, ERR_FAIL, "%zu files are too many for one commit", count);
+	for (size_t i = 0; !rc && i < count; i++) {
+		if (strmap_get(&seen, changes[i].path, &other))
+			rc = err_set(err, ERR_FAIL, "%s is changed twice", changes[i].path);
+		else
+			rc = strmap_put(&seen, changes[i].path, i, err);
+		if (!rc)
+			rc = check_change(repo, &changes[i], err);
+	}
+	strmap_release(&seen);
+	return rc;
+}
+
+/* ERR_NOENT where nothing changes. */
+static int make_tree(git_oid *out, struct repo *repo, git_commit *parent,
+		     const struct change *changes, size_t count, struct err *err)
+{
+	git_tree_update *updates = calloc(count ? count : 1, sizeof(*updates));
+	git_tree *tree = NULL;
+	size_t used = 0;
+	int rc = check_changes(repo, changes, count, err);
+
+	if (!rc && !updates)
+		rc = err_nomem(err);
+	if (!rc && git_commit_tree(&tree, parent) < 0)
+		rc = git_fail(err, "cannot read the tree of the commit below");
+	for (size_t i = 0; !rc && i < count; i++) {
+		rc = plan_update(&updates[used], repo, tree, &changes[i], err);
+		if (updates[used].action == GIT_TREE_UPDATE_UPSERT ||
+		    updates[used].filemode != GIT_FILEMODE_UNREADABLE)
+			used++;
+	}
+	if (!rc && used && git_tree_create_updated(out, repo->git, tree, used, updates) < 0)
+		rc = git_fail(err, "cannot make the tree of a commit");
+	if (!rc && (!used || git_oid_equal(out, git_tree_id(tree))))
+		rc = err_set(err, ERR_NOENT, "nothing to commit: all files are so already");
+	git_tree_free(tree);
+	free(updates);
+	return rc;
+}
+
+static int signature(git_signature **out, struct repo *repo, const char *var, int64_t when,
+		     struct err *err)
+{
+	time_t seconds = (time_t)when;
+	struct identity who;
+	struct tm local;
+	int rc = repo_ident_var(&who, repo, var, err);
+
+	*out = NULL;
+	if (rc)
+		return rc;
+	memset(&local, 0, sizeof(local));
+	(void)localtime_r(&seconds, &local);
+	if (git_signature_new(out, who.name, who.email, when, (int)(local.tm_gmtoff / 60)) < 0)
+		rc = git_fail(err, "cannot name the author");
+	identity_release(&who);
+	return rc;
+}
+
+static int wants_signature(bool *out, struct repo *repo, struct err *err)
+{
+	const char *const args[] = {"config", "--type=bool",	"--default=false",
+				    "--get",  "commit.gpgSign", NULL};
+	struct buf text;
+	int rc;
+
+	buf_init(&text, 4096);
+	rc = run_git_ok(repo, &(struct run){.args = args, .out = &text}, "config commit.gpgSign",
+			err);
+	*out = !rc && str_starts(text.data, "true");
+	buf_release(&text);
+	return rc;
+}
+
+/* One "NAME=value" for each of author's and committer's name, mail address and date. */
+static int ident_env(struct strs *out, const git_signature *who, const char *role, struct err *err)
+{
+	int zone = abs(who->when.offset);
+	int rc = strs_addf(out, err, "GIT_%s_NAME=%s", role, who->name);
+
+	if (!rc)
+		rc = strs_addf(out, err, "GIT_%s_EMAIL=%s", role, who->email);
+	if (!rc)
+		rc = strs_addf(out, err, "GIT_%s_DATE=@%lld %c%02d%02d", role,
+			       (long long)who->when.time, who->when.offset < 0 ? '-' : '+',
+			       zone / 60, zone % 60);
+	return rc;
+}
+
+static int make_signed(struct oid *out, struct repo *repo, const struct oid *tree,
+		       const struct oid *parent, const char *message, const git_signature *author,
+		       const git_signature *committer, struct err *err)
+{
+	const char *const args[] = {"commit-tree", "-S", "-p",	    parent->hex,
+				    "-F",	   "-",	 tree->hex, NULL};
+	struct strs env = STRS_INIT;
+	struct buf text;
+	int rc = ident_env(&env, author, "AUTHOR", err);
+
+	buf_init(&text, 4096);
+	if (!rc)
+		rc = ident_env(&env, committer, "COMMITTER", err);
+	if (!rc)
+		rc = run_git_ok(repo,
+				&(struct run){.args = args,
+					      .env = (const char *const *)env.items,
+					      .input = message,
+					      .input_len = strlen(message),
+					      .out = &text,
+					      .network = true},
+				"commit-tree", err);
+	if (rc == ERR_FAIL && !err->hint[0])
+		err_hint(err,
+			 "commit.gpgSign is set: try \"git commit -S\" by hand, or turn it off");
+	if (!rc) {
+		text.data[strcspn(text.data, "\n")] = '\0';
+		rc = oid_parse(out, text.data, err);
+	}
+	buf_release(&text);
+	strs_release(&env);
+	return rc;
+}
+
+static int make_commit(struct oid *out, struct repo *repo, const git_oid *tree_id,
+		       git_commit *parent, const char *message, const git_signature *author,
+		       const git_signature *committer, struct err *err)
+{
+	const git_commit *parents[] = {parent};
+	git_tree *tree = NULL;
+	struct oid tree_hex, parent_hex;
+	git_oid id;
+	bool sign;
+	int rc = wants_signature(&sign, repo, err);
+
+	if (rc)
+		return rc;
+	if (sign) {
+		oid_from_git(&tree_hex, tree_id);
+		oid_from_git(&parent_hex, git_commit_id(parent));
+		return make_signed(out, repo, &tree_hex, &parent_hex, message, author, committer,
+				   err);
+	}
+	if (git_tree_lookup(&tree, repo->git, tree_id) < 0 ||
+	    git_commit_create(&id, repo->git, NULL, author, committer, NULL, message, tree, 1,
+			      parents) < 0)
+		rc = git_fail(err, "cannot make a commit");
+	else
+		oid_from_git(out, &id);
+	git_tree_free(tree);
+	return rc;
+}
+
+int commit_build(struct oid *out, struct repo *repo, const struct oid *parent,
+		 const struct change *changes, size_t count, const char *message, struct sys *sys,
+		 struct err *err)
+{
+	git_signature *author = NULL, *committer = NULL;
+	git_commit *below;
+	git_oid tree;
+	int64_t when = sys->now(sys);
+	int rc = lookup_commit(&below, repo, parent, err);
+
+	*out = OID_NONE;
+	if (rc)
+		return rc == ERR_NOENT ? err->code = ERR_FAIL : rc;
+	rc = make_tree(&tree, repo, below, changes, count, err);
+	if (!rc)
+		rc = signature(&author, repo, "GIT_AUTHOR_IDENT", when, err);
+	if (!rc)
+		rc = signature(&committer, repo, "GIT_COMMITTER_IDENT", when, err);
+	if (!rc)
+		rc = make_commit(out, repo, &tree, below, message, author, committer, err);
+	git_signature_free(author);
+	git_signature_free(committer);
+	git_commit_free(below);
+	return rc;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What the files of this room share; for nobody else. */
+#ifndef GIT_INTERNAL_H
+#define GIT_INTERNAL_H
+
+#include <git2.h>
+
+#include "git/repo.h"
+#include "proc/child.h"
+
+#define GIT_BLOB_MAX  ((size_t)1 << 30)	 /* larger files of a work tree are not ours */
+#define GIT_TEXT_MAX  ((size_t)64 << 20) /* lists that the git program prints */
+#define GIT_LOCAL_MS  60000		 /* for calls that need no network */
+#define GIT_FILE_LINK 0120000
+
+struct repo {
+	git_repository *git;
+	struct loop_stop *stop;
+	char *root;
+	char *common;
+	char *dir;
+	bool ident_set;
+};
+
+/* libgit2's reason behind the text; ERR_FAIL. */
+int git_fail(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int oid_to_git(git_oid *out, const struct oid *oid, struct err *err);
+void oid_from_git(struct oid *out, const git_oid *oid);
+/* The short form for messages: "1234567890". */
+#define OID_SHORT "%.10s"
+
+int lookup_commit(git_commit **out, struct repo *repo, const struct oid *oid, struct err *err);
+int lookup_tree(git_tree **out, struct repo *repo, const struct oid *commit, struct err *err);
+/* The files that differ between two commits, without rename detection; git_diff_free. */
+int diff_commits(git_diff **out, struct repo *repo, const struct oid *from, const struct oid *to,
+		 struct err *err);
+
+/* A run of "git -C ROOT …". */
+struct run {
+	const char *const *args; /* behind the program's name and the common options; NULL ends */
+	const char *index;	 /* GIT_INDEX_FILE, or NULL */
+	const char *const *env;	 /* more of the environment, at most 8, or NULL */
+	const void *input;
+	size_t input_len;
+	struct buf *out;
+	bool network; /* may prompt, has the long deadline */
+};
+
+/* 0 where git ran to its end, with whatever exit code. */
+int run_git(struct child_result *result, struct repo *repo, const struct run *run, struct err *err);
+/* 0 where it ended with exit code 0; else ERR_FAIL "git WHAT: " and its last lines. */
+int run_git_ok(struct repo *repo, const struct run *run, const char *what, struct err *err);
+/* "git WHAT: its last lines, cleaned" */
+int run_fail(struct err *err, const char *what, const struct child_result *result);
+
+/*
+ * Lock files of git do not go away with a process that is killed. Before one is taken its path is
+ * noted in a file of our own, held by flock(2). What a dead owner noted is removed by the next one,
+ * if the lock is as old as the note.
+ */
+struct guard {
+	int fd;
+	char *path;
+};
+
+/* seconds: how long after the note such a lock may be taken. paths are absolute. */
+int guard_enter(struct guard *guard, struct repo *repo, const struct strs *paths, int seconds,
+		struct err *err);
+void guard_leave(struct guard *guard);
+
+/* GIT_AUTHOR_IDENT or GIT_COMMITTER_IDENT. */
+int repo_ident_var(struct identity *out, struct repo *repo, const char *var, struct err *err);
+/* Names the author in the reflog as far as it is configured. */
+void repo_set_reflog_ident(struct repo *repo);
+/* Whether git could check a path out: relative, no empty, "." or "..", no ".git". */
+bool path_is_plain(const char *path);
+
+#endif
