@@ -54,7 +54,7 @@ struct rollout {
 
 struct endpoint {
 	char *name;    /* what its certificate is verified against; unique together with the port */
-	char *address; /* where it is contacted: a host name or an address */
+	char *address; /* where it is contacted; NULL in an environment where it is left out */
 	unsigned port;
 	enum endpoint_protocol protocol;
 };
@@ -174,8 +174,8 @@ const char *hook_kind_name(enum hook_kind kind);
 
 /* The format itself, for certrotate.yml(5), its test and completion. */
 struct config_key {
-	char *path;	      /* "defaults.git.flow", "defaults.rollout.trust[].playbook" */
-	const char *type;     /* "text", "path", "list", "duration", "direct or merge_request" */
+	char *path; /* "defaults.git.flow", "defaults.rollout.trust[].playbook" */
+	char *type; /* "text", "path", "duration", "list of texts", "direct or merge_request" */
 	const char *fallback; /* the program's value as YAML; "" for none */
 	const char *help;     /* one line */
 };

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* From certrotate.yml, already checked against its schema, to environments and applications. */
+#ifndef INVENTORY_CONFIG_BUILD_H
+#define INVENTORY_CONFIG_BUILD_H
+
+#include "base/err.h"
+#include "inventory/config.h"
+#include "inventory/yaml.h"
+
+/* What an environment's values come from; yaml and both nodes may be NULL. */
+struct config_layers {
+	const char *root;
+	const char *env;
+	const struct yaml *yaml;
+	const struct yaml_node *own;
+	const struct yaml_node *defaults;
+};
+
+int environment_build(struct environment *out, const struct config_layers *layers, struct err *err);
+void environment_release(struct environment *env);
+
+/* node is the application's mapping. */
+int application_build(struct application *out, const char *root, const struct yaml *yaml,
+		      const struct yaml_node *node, struct err *err);
+void application_release(struct application *application);
+
+/* For both: one step, from a mapping that may hold other keys too. */
+int step_build(struct rollout_step *out, const struct config_layers *layers,
+	       const struct yaml_node *node, struct err *err);
+void step_release(struct rollout_step *step);
+/* A copy of a scalar's text with "{env}" replaced. */
+int layer_expand(char **out, const struct config_layers *layers, const char *text, struct err *err);
+/* As layer_expand of the node's text, and inside the repository. */
+int layer_path(char **out, const struct config_layers *layers, const struct yaml_node *node,
+	       struct err *err);
+/* A file that may be anywhere: "~/" is the home directory. */
+int layer_file(char **out, const struct config_layers *layers, const struct yaml_node *node,
+	       struct err *err);
+int layer_texts(struct strs *out, const struct config_layers *layers, const struct yaml_node *node,
+		struct err *err);
+
+#endif

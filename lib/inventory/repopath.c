@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "inventory/repopath.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/file.h"
+#include "base/strs.h"
+
+/* In place: "./a//b/./c/" becomes "a/b/c", and nothing becomes ".". */
+static void clean(char *path)
+{
+	char *in = path, *out = path;
+
+	while (*in) {
+		size_t len = strcspn(in, "/");
+
+		if (len && !(len == 1 && in[0] == '.')) {
+			if (out != path)
+				*out++ = '/';
+			memmove(out, in, len);
+			out += len;
+		}
+		in += len;
+		in += strspn(in, "/");
+	}
+	*out = '\0';
+}
+
+/* What a resolved path is below root, "" for root itself, NULL where it is elsewhere. */
+static const char *below(const char *root, const char *real)
+{
+	size_t len = strlen(root);
+
+	if (!strcmp(root, "/"))
+		return real + 1;
+	if (strncmp(root, real, len) != 0 || (real[len] && real[len] != '/'))
+		return NULL;
+	return real[len] ? real + len + 1 : real + len;
+}
+
+static int leaves(const char *path, const char *real, struct err *err)
+{
+	if (real)
+		return err_set(err, ERR_USAGE,
+			       "'%s' leaves the repository through a symbolic link, to %s", path,
+			       real);
+	(void)err_set(err, ERR_USAGE, "'%s' leaves the repository", path);
+	(void)err_hint(err, "paths are relative to the repository and stay inside it");
+	return ERR_USAGE;
+}
+
+/*
+ * Resolves the longest part of root/path that exists; *rest is what follows it in path. A link
+ * that leads nowhere counts as existing: who writes to it would write to where it points.
+ */
+static int resolve(char **real, const char **rest, const char *root, const char *path,
+		   struct err *err)
+{
+	char *full = path_join(root, path);
+	size_t root_len = strlen(root), cut;
+	int rc = 0;
+
+	if (!full)
+		return err_nomem(err);
+	cut = strlen(full);
+	for (;;) {
+		struct stat st;
+		char *slash;
+
+		*real = realpath(full, NULL);
+		if (*real || errno == ENOMEM)
+			break;
+		if ((errno != ENOENT && errno != ENOTDIR) || lstat(full, &st) == 0) {
+			rc = err_set(err, ERR_USAGE, "'%s' cannot be followed: %s", path,
+				     errno == ENOENT ? "a symbolic link leads nowhere"
+						     : strerror(errno));
+			break;
+		}
+		slash = strrchr(full + root_len, '/');
+		if (!slash) {
+			rc = err_sys(err, errno, "%s", root);
+			break;
+		}
+		*slash = '\0';
+		cut = (size_t)(slash - full);
+	}
+	if (!rc && !*real)
+		rc = err_nomem(err);
+	if (!rc) {
+		size_t at = cut > root_len ? cut - root_len - !str_ends(root, "/") : 0;
+
+		*rest = path + at + (path[at] == '/');
+	}
+	free(full);
+	return rc;
+}
+
+static int checked(char **out, const char *root, const char *path, bool resolved, struct err *err)
+{
+	char *mine = strdup(path), *real = NULL;
+	const char *inside = NULL, *rest = "";
+	int rc = 0;
+
+	*out = NULL;
+	if (!mine)
+		return err_nomem(err);
+	if (!path_is_inside(path)) {
+		free(mine);
+		return leaves(path, NULL, err);
+	}
+	clean(mine);
+	rc = resolve(&real, &rest, root, mine, err);
+	if (!rc) {
+		inside = below(root, real);
+		if (!inside)
+			rc = leaves(path, real, err);
+	}
+	if (!rc && resolved) {
+		*out = *rest ? path_join(inside, rest) : strdup(inside);
+		if (!*out)
+			rc = err_nomem(err);
+	} else if (!rc) {
+		*out = strdup(mine[0] ? mine : ".");
+		if (!*out)
+			rc = err_nomem(err);
+	}
+	free(real);
+	free(mine);
+	return rc;
+}
+
+int repo_path(char **out, const char *root, const char *path, struct err *err)
+{
+	return checked(out, root, path, false, err);
+}
+
+int repo_path_real(char **out, const char *root, const char *path, struct err *err)
+{
+	return checked(out, root, path, true, err);
+}
