@@ -3,26 +3,30 @@
 
 #include <string.h>
 
-#define BEGIN	  "-----BEGIN"
 #define END	  "-----END"
-#define WORD	  "PRIVATEKEY"
+#define LABEL	  "PRIVATEKEY"
+#define ENCODED	  "LS0tLS1CRUdJTi" /* "-----BEGIN " in base64 */
 #define DASHES	  5
 #define LABEL_MAX 96 /* of a header or footer, with colours and wrapping inside */
-#define LEAD_MAX  64 /* where in its line a '[' or '*' speaks against a key */
-#define RUN_MAX	  40 /* base64 characters in a row that speak for one */
+#define RUN_MAX	  40 /* base64 characters in a row that speak for a key */
+#define WIDTH_MIN 60 /* base64 goes on in the next line only behind a line of this length */
 
 enum state {
-	TEXT,	/* nothing, or a part of BEGIN */
-	HEADER, /* behind BEGIN: a private key? */
+	TEXT,	/* nothing, or a part of an opening marker */
+	HEADER, /* behind BEGIN: of a private key? */
 	KEY,	/* inside one */
-	FOOTER	/* behind END, up to the closing dashes */
+	FOOTER, /* behind END, up to the closing dashes */
+	BASE64	/* inside an encoded PEM file */
 };
 
 enum line {
-	LINE_FIRST, /* the rest of the header's own line: it ends no key */
-	LINE_HELD,  /* may turn out to be ordinary text */
-	LINE_KEY    /* belongs to the key */
+	LINE_KEY,  /* belongs to the key */
+	LINE_HELD, /* may turn out to be ordinary text */
+	LINE_TEXT  /* looks like it, if nothing follows that looks like a key */
 };
+
+/* A warning is wrapped to the screen's width, even between the dashes and the word. */
+static const char *const markers[] = {"-----BEGIN", "BEGIN", ENCODED};
 
 void filter_init(struct filter *filter, void (*emit)(void *ctx, const char *data, size_t len),
 		 void *ctx)
@@ -33,11 +37,14 @@ void filter_init(struct filter *filter, void (*emit)(void *ctx, const char *data
 	filter->state = TEXT;
 }
 
-static void give_held(struct filter *filter)
+/* The first len of the held bytes are ordinary text. */
+static void give_held(struct filter *filter, size_t len)
 {
-	if (filter->held_len)
-		filter->emit(filter->ctx, filter->held, filter->held_len);
-	filter->held_len = 0;
+	if (!len)
+		return;
+	filter->emit(filter->ctx, filter->held, len);
+	filter->held_len -= len;
+	memmove(filter->held, filter->held + len, filter->held_len);
 }
 
 static void drop_held(struct filter *filter)
@@ -46,15 +53,17 @@ static void drop_held(struct filter *filter)
 	filter->held_len = 0;
 }
 
-/* How much of marker is matched after c. All markers begin with dashes and have none behind them.
- */
-static size_t match(const char *marker, size_t matched, char c)
+/* Back to ordinary text; what was held from there on is looked at again, it may open a key. */
+static void look_again(struct filter *filter)
 {
-	if (c == marker[matched])
-		return matched + 1;
-	if (c != '-')
-		return 0;
-	return matched == DASHES ? DASHES : 1; /* a sixth dash: the last five count */
+	char held[FILTER_HOLD];
+	size_t len = filter->held_len;
+
+	memcpy(held, filter->held, len);
+	drop_held(filter);
+	filter->state = TEXT;
+	filter_feed(filter, held, len);
+	explicit_bzero(held, sizeof(held));
 }
 
 static bool is_base64(char c)
@@ -63,125 +72,151 @@ static bool is_base64(char c)
 	       c == '+' || c == '/' || c == '=';
 }
 
-static void enter_text(struct filter *filter)
-{
-	filter->state = TEXT;
-	filter->matched = 0;
-}
-
-static void enter_key(struct filter *filter)
+static void remove_key(struct filter *filter, enum state state)
 {
 	drop_held(filter);
 	filter->removed++;
 	filter->emit(filter->ctx, FILTER_REMOVED, sizeof(FILTER_REMOVED) - 1);
-	filter->state = KEY;
-	filter->matched = 0;
-	filter->line = LINE_FIRST;
-	filter->run = 0;
+	filter->state = state;
+	filter->line = LINE_KEY;
+	filter->dashes = filter->matched = filter->run = 0;
 }
 
-static void enter_footer(struct filter *filter)
+/* Whether text is the beginning of a marker: the marker's index, or -1. */
+static int begins_marker(const char *text, size_t len)
 {
-	drop_held(filter);
-	filter->state = FOOTER;
-	filter->matched = 0;
+	for (size_t i = 0; i < sizeof(markers) / sizeof(markers[0]); i++) {
+		if (strncmp(markers[i], text, len) == 0)
+			return (int)i;
+	}
+	return -1;
 }
 
 static void text_char(struct filter *filter, char c)
 {
-	size_t matched = match(BEGIN, filter->matched, c);
+	size_t start = 0;
+	int marker = -1;
 
-	/* What no longer belongs to the match is ordinary text. */
-	if (matched <= filter->matched && filter->held_len) {
-		size_t keep = matched ? matched - 1 : 0;
-		size_t give = filter->held_len > keep ? filter->held_len - keep : 0;
-
-		if (give)
-			filter->emit(filter->ctx, filter->held, give);
-		memmove(filter->held, filter->held + give, filter->held_len - give);
-		filter->held_len -= give;
+	filter->held[filter->held_len++] = c;
+	while (start < filter->held_len) {
+		marker = begins_marker(filter->held + start, filter->held_len - start);
+		if (marker >= 0)
+			break;
+		start++;
 	}
-	filter->matched = matched;
-	if (!matched) {
-		filter->emit(filter->ctx, &c, 1);
+	give_held(filter, start);
+	if (marker < 0 || filter->held_len < strlen(markers[marker]))
+		return;
+	if (strcmp(markers[marker], ENCODED) == 0) {
+		remove_key(filter, BASE64);
 		return;
 	}
+	filter->state = HEADER;
+	filter->dashes = filter->matched = 0;
+}
+
+/*
+ * Capital letters make the label; spaces, line ends in any writing and colours may lie between
+ * them. Other kinds of PEM, and text that happens to hold the word, are given out.
+ */
+static void header_char(struct filter *filter, char c)
+{
+	size_t word = filter->held[0] == '-' ? sizeof("-----BEGIN") - 1 : sizeof("BEGIN") - 1;
+
 	filter->held[filter->held_len++] = c;
-	if (matched == sizeof(BEGIN) - 1) {
-		filter->state = HEADER;
-		filter->matched = 0;
-		filter->word = 0;
+	filter->dashes = c == '-' ? filter->dashes + 1 : 0;
+	if (c == LABEL[filter->matched])
+		filter->matched++;
+	else if (c >= 'A' && c <= 'Z')
+		filter->matched = c == LABEL[0] ? 1 : 0;
+	if (filter->matched == sizeof(LABEL) - 1) {
+		remove_key(filter, KEY);
+	} else if (filter->dashes == DASHES) {
+		/* The closing dashes may be the first ones of the next header. */
+		give_held(filter, filter->held_len - DASHES);
+		look_again(filter);
+	} else if (filter->held_len == word + LABEL_MAX) {
+		give_held(filter, word);
+		look_again(filter);
 	}
 }
 
-/* Letters make the label; a space, a line end in any writing or a colour may lie between them. */
-static void header_char(struct filter *filter, char c)
+static bool speaks_against_key(const struct filter *filter, char c)
 {
-	filter->held[filter->held_len++] = c;
-	filter->matched = c == '-' ? filter->matched + 1 : 0;
-	if (c == WORD[filter->word])
-		filter->word++;
-	else if (c >= 'A' && c <= 'Z')
-		filter->word = c == WORD[0] ? 1 : 0;
-	if (filter->word == sizeof(WORD) - 1) {
-		enter_key(filter);
-	} else if (filter->matched == DASHES) {
-		/* Another kind of PEM; its closing dashes may be the first ones of a BEGIN. */
-		size_t give = filter->held_len - DASHES;
+	char before = filter->held_len ? filter->held[filter->held_len - 1] : '\0';
 
-		filter->emit(filter->ctx, filter->held, give);
-		memmove(filter->held, filter->held + give, DASHES);
-		filter->held_len = DASHES;
-		filter->state = TEXT;
-		filter->matched = DASHES;
-	} else if (filter->held_len == sizeof(BEGIN) - 1 + LABEL_MAX) {
-		give_held(filter);
-		enter_text(filter);
-	}
+	return (c == '[' && (before == ' ' || before == '\0')) || (c == '*' && before == '*');
 }
 
 /* A whole line that cannot belong to a key ends one that was cut short. */
 static void key_line_char(struct filter *filter, char c)
 {
+	filter->run = is_base64(c) ? filter->run + 1 : 0;
+	if (filter->line != LINE_KEY && filter->run < RUN_MAX) {
+		if (speaks_against_key(filter, c))
+			filter->line = LINE_TEXT;
+		filter->held[filter->held_len++] = c;
+		if (filter->line == LINE_TEXT && (c == '\n' || filter->held_len == FILTER_HOLD)) {
+			filter->emit(filter->ctx, "\n", 1);
+			look_again(filter);
+			return;
+		}
+	}
+	if (filter->run >= RUN_MAX || filter->held_len == FILTER_HOLD) {
+		drop_held(filter);
+		filter->line = LINE_KEY;
+	}
 	if (c == '\n') {
 		drop_held(filter);
 		filter->line = LINE_HELD;
-		filter->run = 0;
-		return;
-	}
-	if (filter->line != LINE_HELD)
-		return;
-	filter->run = is_base64(c) ? filter->run + 1 : 0;
-	if (filter->run >= RUN_MAX || filter->held_len == LEAD_MAX) {
-		drop_held(filter);
-		filter->line = LINE_KEY;
-		return;
-	}
-	filter->held[filter->held_len++] = c;
-	if (c == '*' || (c == '[' && !memchr(filter->held, '\033', filter->held_len))) {
-		filter->emit(filter->ctx, "\n", 1);
-		give_held(filter);
-		enter_text(filter);
 	}
 }
 
 static void key_char(struct filter *filter, char c)
 {
-	filter->matched = match(END, filter->matched, c);
-	if (filter->matched == sizeof(END) - 1)
-		enter_footer(filter);
-	else
+	if (c == END[filter->matched])
+		filter->matched++;
+	else if (filter->matched != DASHES || (c != '-' && c != '\n'))
+		filter->matched = c == '-' ? 1 : 0;
+	if (filter->matched < sizeof(END) - 1) {
 		key_line_char(filter, c);
+		return;
+	}
+	drop_held(filter);
+	filter->state = FOOTER;
+	filter->dashes = filter->matched = 0;
 }
 
 static void footer_char(struct filter *filter, char c)
 {
-	filter->matched = c == '-' ? filter->matched + 1 : 0;
-	filter->held_len++; /* counts only: nothing of a footer is given out */
-	if (filter->matched == DASHES || filter->held_len == LABEL_MAX) {
-		filter->held_len = 0;
-		enter_text(filter);
-	}
+	filter->dashes = c == '-' ? filter->dashes + 1 : 0;
+	filter->matched++;
+	if (filter->dashes < DASHES && c != '\n' && filter->matched < LABEL_MAX)
+		return;
+	filter->state = TEXT;
+	if (c == '\n')
+		filter->emit(filter->ctx, "\n", 1);
+}
+
+static void base64_char(struct filter *filter, char c)
+{
+	bool goes_on = c == '\n' && filter->run >= WIDTH_MIN;
+
+	filter->run = c == '\n' ? 0 : filter->run + 1;
+	if (goes_on || is_base64(c) || c == '\\' || c == '\r')
+		return;
+	filter->state = TEXT;
+	text_char(filter, c);
+}
+
+/* How many bytes cannot begin a marker. */
+static size_t plain_len(const char *data, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && data[i] != '-' && data[i] != 'B' && data[i] != 'L')
+		i++;
+	return i;
 }
 
 void filter_feed(struct filter *filter, const char *data, size_t len)
@@ -190,13 +225,12 @@ void filter_feed(struct filter *filter, const char *data, size_t len)
 
 	while (data < end) {
 		if (filter->state == TEXT && !filter->held_len) {
-			const char *dash = memchr(data, '-', (size_t)(end - data));
-			size_t plain = (size_t)((dash ? dash : end) - data);
+			size_t plain = plain_len(data, (size_t)(end - data));
 
 			if (plain)
 				filter->emit(filter->ctx, data, plain);
 			data += plain;
-			if (!dash)
+			if (data == end)
 				return;
 		}
 		switch ((enum state)filter->state) {
@@ -212,6 +246,9 @@ void filter_feed(struct filter *filter, const char *data, size_t len)
 		case FOOTER:
 			footer_char(filter, *data);
 			break;
+		case BASE64:
+			base64_char(filter, *data);
+			break;
 		}
 		data++;
 	}
@@ -219,10 +256,14 @@ void filter_feed(struct filter *filter, const char *data, size_t len)
 
 void filter_end(struct filter *filter)
 {
+	if (filter->state == KEY && filter->line == LINE_TEXT) {
+		filter->emit(filter->ctx, "\n", 1);
+		look_again(filter);
+	}
 	if (filter->state == TEXT || filter->state == HEADER)
-		give_held(filter);
+		give_held(filter, filter->held_len);
 	drop_held(filter);
-	enter_text(filter);
+	filter->state = TEXT;
 }
 
 static void add_to_buf(void *ctx, const char *data, size_t len)

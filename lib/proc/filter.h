@@ -3,11 +3,12 @@
  * A streaming filter that takes private keys out of other programs' output. Everything from
  * "-----BEGIN … PRIVATE KEY" to the end of its "-----END …-----" (RFC 7468, RFC 1421) becomes
  * "[private key removed]": raw, with "\n" or "\\n" for line ends, in quotes, in a list of lines,
- * coloured, wrapped in the middle of the header, and wherever a read cuts it. How the input is cut
- * never changes the result.
+ * coloured, wrapped in the middle of the header, and wherever a read cuts it. A PEM file inside
+ * base64 (Ansible's slurp) goes whole, whatever it holds. How the input is cut never changes the
+ * result.
  *
  * Where the END never comes (a key cut short), the rest is dropped up to a whole line that cannot
- * be part of a key: one with a '[' or '*' near its start and no long run of base64 (Ansible's
+ * be part of a key: one with " [", "**" or a leading '[', and no long run of base64 (Ansible's
  * "TASK [", "ok: [", "PLAY RECAP ***"). Without such a line everything to the end is dropped.
  */
 #ifndef PROC_FILTER_H
@@ -25,11 +26,11 @@ struct filter {
 	void *ctx;
 	size_t removed; /* keys so far */
 	int state;
-	size_t matched;	 /* of a marker */
-	size_t word;	 /* of "PRIVATEKEY" within a header */
-	size_t held_len; /* what cannot be decided yet */
+	int line;	 /* inside a key: what is known about this line */
+	size_t dashes;	 /* in a row */
+	size_t matched;	 /* of a header's or footer's marker */
 	size_t run;	 /* base64 characters in a row */
-	int line;	 /* what is known about the line inside a key */
+	size_t held_len; /* what cannot be decided yet */
 	char held[FILTER_HOLD];
 };
 
@@ -39,12 +40,13 @@ void filter_init(struct filter *filter, void (*emit)(void *ctx, const char *data
 void filter_feed(struct filter *filter, const char *data, size_t len);
 /* The end of the stream: what was held is given out, unless it may belong to a key. */
 void filter_end(struct filter *filter);
-/* Both at once, for a text that is whole. */
+/* All at once, for a text that is whole. */
 void filter_text(struct buf *out, const char *data, size_t len);
 
 /*
  * Drops what a log does not want: terminal control sequences (ECMA-48: CSI, OSC and the other
- * strings, two-byte escapes) and control characters but newline and tab. Also streaming.
+ * strings, two-byte escapes) and control characters but newline and tab. Also streaming; a
+ * sequence ends with its line at the latest.
  */
 struct strip {
 	int state;

@@ -6,5 +6,6 @@
 
 Suite *loop_suite(void);
 Suite *child_suite(void);
+Suite *filter_suite(void);
 
 #endif

@@ -3,7 +3,7 @@
 
 int main(void)
 {
-	Suite *(*const suites[])(void) = {loop_suite, child_suite, NULL};
+	Suite *(*const suites[])(void) = {loop_suite, child_suite, filter_suite, NULL};
 
 	return test_main(suites);
 }
