@@ -71,7 +71,7 @@ size_t block_indent(const struct yaml *yaml, const struct yaml_node *node, size_
 		if (n > indent)
 			indent = n;
 		if (at + n < end && !is_break(text[at + n]))
-			break;
+			return indent;
 	}
 	return indent > least ? indent : least;
 }

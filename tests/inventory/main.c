@@ -5,6 +5,7 @@ int main(void)
 {
 	static Suite *(*const suites[])(void) = {
 		yaml_suite,
+		certs_suite,
 		NULL,
 	};
 

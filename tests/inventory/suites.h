@@ -6,5 +6,6 @@
 #include "tests/support/support.h"
 
 Suite *yaml_suite(void);
+Suite *certs_suite(void);
 
 #endif
