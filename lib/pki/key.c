@@ -20,14 +20,14 @@ static const struct {
 	const char *type;  /* EVP_PKEY_CTX_new_from_name(3) */
 	const char *group; /* of EC */
 	const char *kind;
-	int bits;
+	int bits; /* of RSA */
 } algs[KEY_ALG__MAX] = {
 	[KEY_RSA2048] = {"rsa2048", "RSA", NULL, "RSA-2048", 2048},
 	[KEY_RSA3072] = {"rsa3072", "RSA", NULL, "RSA-3072", 3072},
 	[KEY_RSA4096] = {"rsa4096", "RSA", NULL, "RSA-4096", 4096},
-	[KEY_ECDSA_P256] = {"ecdsa-p256", "EC", "prime256v1", "ECDSA P-256", 256},
-	[KEY_ECDSA_P384] = {"ecdsa-p384", "EC", "secp384r1", "ECDSA P-384", 384},
-	[KEY_ED25519] = {"ed25519", "ED25519", NULL, "Ed25519", 253},
+	[KEY_ECDSA_P256] = {"ecdsa-p256", "EC", "prime256v1", "ECDSA P-256", 0},
+	[KEY_ECDSA_P384] = {"ecdsa-p384", "EC", "secp384r1", "ECDSA P-384", 0},
+	[KEY_ED25519] = {"ed25519", "ED25519", NULL, "Ed25519", 0},
 };
 
 const char *key_alg_name(enum key_alg alg)
@@ -63,8 +63,9 @@ enum key_alg pkey_algorithm(const EVP_PKEY *pkey)
 	for (enum key_alg alg = 0; alg < KEY_ALG__MAX; alg++) {
 		if (!EVP_PKEY_is_a(pkey, algs[alg].type))
 			continue;
-		if (algs[alg].group ? !strcmp(group, algs[alg].group)
-				    : EVP_PKEY_get_bits(pkey) == algs[alg].bits)
+		if (algs[alg].group && strcmp(group, algs[alg].group) != 0)
+			continue;
+		if (!algs[alg].bits || EVP_PKEY_get_bits(pkey) == algs[alg].bits)
 			return alg;
 	}
 	return KEY_ALG__MAX;
@@ -146,7 +147,7 @@ int key_generate_until(struct key **out, enum key_alg alg, atomic_bool *stop, st
 	ok = ctx && EVP_PKEY_keygen_init(ctx) == 1;
 	if (ok && algs[alg].group)
 		ok = EVP_PKEY_CTX_set_group_name(ctx, algs[alg].group) == 1;
-	else if (ok && alg != KEY_ED25519)
+	else if (ok && algs[alg].bits)
 		ok = EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, algs[alg].bits) == 1;
 	if (ok && stop) {
 		EVP_PKEY_CTX_set_app_data(ctx, stop);
