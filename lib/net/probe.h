@@ -22,10 +22,9 @@
 #include "base/err.h"
 #include "base/strs.h"
 #include "net/resolve.h"
+#include "pki/bundle.h"
 #include "proc/loop.h"
 #include "secret/arena.h"
-
-struct cert; /* pki/cert.h */
 
 #define PROBE_LIMIT	  64 /* where the options have 0 */
 #define PROBE_DEADLINE_MS 10000
@@ -120,14 +119,13 @@ struct probe_result {
 	char sqlstate[6];     /* of PROBE_LOGIN_ERROR */
 	char *server_message; /* of PROBE_LOGIN_ERROR, made harmless for terminals; else NULL */
 	char version[16];     /* "TLSv1.3" */
-	struct cert *leaf;    /* served; NULL where none was seen, also after a late failure */
-	struct cert **chain;  /* all that was served, leaf first (the leaf is its own copy) */
-	size_t chain_count;
-	bool client_asked;	    /* a CertificateRequest came */
-	struct strs ca_names;	    /* subjects of the CertificateRequest, RFC 2253 order */
+	struct cert *leaf;    /* served; NULL where none was seen. Also after a later failure */
+	struct bundle chain;  /* all that was served, leaf first */
+	bool client_asked;    /* a CertificateRequest came */
+	struct strs ca_names; /* subjects of the CertificateRequest, RFC 2253 order */
 	struct probe_name *ca_ders; /* the same as DER; ca_names.count of them */
 	bool trusted;		    /* the chain leads to trust_pem, for a server, today */
-	char verify_error[96];	    /* "unable to get local issuer certificate"; "" if trusted */
+	char verify_error[512];	    /* one sentence; "" if trusted or not verified */
 	bool name_matches;	    /* name is in the leaf, by libpq's rule */
 	int64_t elapsed_ms;
 };
