@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What is to be said of a bundle by itself, and of what could not be looked at. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "safety/proof_internal.h"
+
+#define NAMES_SHOWN 5
+#define NAMES_SIZE  512
+
+static void bundle_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side,
+			   const struct loaded_bundle *bundle)
+{
+	(void)snprintf(out, PROOF_SUBJECT_SIZE, "bundle of the %s '%s'", side->others,
+		       bundle->in->label);
+}
+
+static int report_members(struct proof *proof, const struct side *side,
+			  const struct loaded_bundle *bundle, struct err *err)
+{
+	struct findings *out = &proof->out->findings;
+	char subject[PROOF_SUBJECT_SIZE];
+	char when[SYS_TIME_SIZE];
+	int rc = 0;
+
+	bundle_subject(subject, side, bundle);
+	for (size_t i = 0; i < bundle->certs.count && !rc; i++) {
+		const struct cert *cert = bundle->certs.items[i];
+
+		proof->out->checks++;
+		if (!cert_is_ca(cert)) {
+			rc = findings_add(out, "bundle-ca", SEVERITY_WARNING, subject,
+					  "take it out, or issue the CA with CA:TRUE", err,
+					  "%s in it is no CA: nothing that it signed is accepted",
+					  cert_subject(cert));
+		} else if (cert_validity(cert, proof->in->now) == CERT_EXPIRED) {
+			sys_time_text(cert_not_after(cert), when);
+			rc = findings_add(out, "bundle-ca", SEVERITY_WARNING, subject,
+					  "take it out once nothing needs it", err,
+					  "the CA %s in it expired at %s", cert_subject(cert),
+					  when);
+		}
+	}
+	return rc;
+}
+
+/*
+ * Whether a peer could try another CA than the certificate's own: it has nothing but the subject
+ * to go by, and not every CA of that subject signed it (one renewed with the same key did).
+ */
+static bool is_torn(const struct loaded_bundle *bundle, const struct cert *cert, const char *ca)
+{
+	if (cert_has_aki(cert) || strcmp(cert_issuer(cert), ca) != 0 || cert_is_self_issued(cert))
+		return false;
+	for (size_t i = 0; i < bundle->certs.count; i++) {
+		const struct cert *issuer = bundle->certs.items[i];
+
+		if (!strcmp(cert_subject(issuer), ca) && !cert_issued_by(cert, issuer))
+			return true;
+	}
+	return false;
+}
+
+static int report_twins(struct proof *proof, const struct side *side,
+			const struct loaded_bundle *bundle, const char *ca, struct err *err)
+{
+	char subject[PROOF_SUBJECT_SIZE];
+	char names[NAMES_SIZE];
+	struct strs torn = STRS_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; i < bundle->certs.count && !rc; i++)
+		if (is_torn(bundle, bundle->certs.items[i], ca))
+			rc = strs_add(&torn, cert_subject(bundle->certs.items[i]), err);
+	for (size_t i = 0; i < side->unit_count && !rc; i++)
+		if (is_torn(bundle, side->units[i].from->leaf, ca))
+			rc = strs_add(&torn, cert_common_name(side->units[i].from->leaf), err);
+	if (!rc && torn.count) {
+		bundle_subject(subject, side, bundle);
+		strs_join(&torn, NAMES_SHOWN, names, sizeof(names));
+		rc = findings_add(&proof->out->findings, "ca-same-subject", SEVERITY_WARNING,
+				  subject, "issue the new chain with a subject of its own", err,
+				  "several CAs in it have the subject %s, and certificates that "
+				  "name it as issuer have no authority key identifier (%s): OpenSSL "
+				  "tries the first CA only, other programs another one",
+				  ca, names);
+	}
+	strs_release(&torn);
+	return rc;
+}
+
+/* Each subject that several certificates have, once. */
+static int find_twins(struct proof *proof, const struct side *side,
+		      const struct loaded_bundle *bundle, struct err *err)
+{
+	struct strmap seen = STRMAP_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; i < bundle->certs.count && !rc; i++) {
+		const char *subject = cert_subject(bundle->certs.items[i]);
+		size_t times = 0;
+
+		(void)strmap_get(&seen, subject, &times);
+		rc = strmap_put(&seen, subject, times + 1, err);
+		if (!rc && times == 1)
+			rc = report_twins(proof, side, bundle, subject, err);
+	}
+	proof->out->checks++;
+	strmap_release(&seen);
+	return rc;
+}
+
+int proof_report_bundles(struct proof *proof, const struct side *side, struct err *err)
+{
+	int rc = 0;
+
+	if (side->unit_count && !side->in->bundle_count)
+		rc = findings_add(&proof->out->findings, "chain", SEVERITY_BLOCK, side->others,
+				  "add a chain to the certificates' file", err,
+				  "there is no bundle to verify the %ss' certificates with",
+				  side->word);
+	for (size_t b = 0; b < side->bundle_count && !rc; b++) {
+		rc = report_members(proof, side, &side->bundles[b], err);
+		if (!rc)
+			rc = find_twins(proof, side, &side->bundles[b], err);
+	}
+	return rc;
+}
+
+int proof_report_unknown_keys(struct proof *proof, const struct side *side, struct err *err)
+{
+	struct strs names = STRS_INIT;
+	char list[NAMES_SIZE];
+	int rc = 0;
+
+	for (size_t i = 0; i < side->in->count && !rc && side_occurs(side, PROOF_NEW); i++) {
+		const struct loaded_leaf *leaf = &side->peers[i].leaves[PROOF_NEW];
+
+		if (leaf->leaf && !leaf->key && !leaf->key_error)
+			rc = strs_add(&names, side->in->peers[i].name, err);
+	}
+	if (!rc && names.count) {
+		strs_join(&names, NAMES_SHOWN, list, sizeof(list));
+		rc = findings_add(&proof->out->findings, "key", SEVERITY_WARNING,
+				  side->purpose == VERIFY_SERVER ? "servers" : "clients",
+				  "open the vault that holds them", err,
+				  "the new keys of %s are not known: whether they fit was not "
+				  "checked, and no handshake was tried",
+				  list);
+	}
+	strs_release(&names);
+	return rc;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What the files of the proof share; not for others. */
+#ifndef SAFETY_PROOF_INTERNAL_H
+#define SAFETY_PROOF_INTERNAL_H
+
+#include "net/handshake.h"
+#include "pki/bundle.h"
+#include "pki/cert.h"
+#include "pki/key.h"
+#include "pki/verify.h"
+#include "safety/proof.h"
+
+#define PROOF_SUBJECT_SIZE 300
+
+/* One text of one peer, read. */
+struct loaded_leaf {
+	const struct cert *leaf; /* the first of certs; NULL where there is none, or pem_error */
+	struct bundle certs;
+	struct key *key;
+	char *pem_error;
+	char *key_error;
+	struct unit *unit; /* NULL where it does not occur */
+};
+
+struct loaded_peer {
+	struct loaded_leaf leaves[PROOF__MAX];
+};
+
+/* A distinct bundle. */
+struct loaded_bundle {
+	const struct proof_bundle *in; /* the first of those that are the same */
+	struct bundle certs;
+	struct verifier *verifier;
+	bool live;
+};
+
+/* A leaf against a bundle; NULL where it is accepted. */
+struct pair {
+	struct verdict *now;
+	struct verdict *at_end;
+};
+
+/* A distinct leaf with what is sent behind it. */
+struct unit {
+	const struct loaded_leaf *from;
+	const struct loaded_leaf *keyed; /* one of its users with the right key; NULL: none */
+	struct bundle chain;		 /* what is behind the leaf; borrowed from from */
+	bool live;
+	bool with_tls12;		/* the first of its kind: tried with TLS 1.2, too */
+	struct pair *pairs;		/* one for each distinct bundle */
+	const struct cert *outlived_ca; /* ends before the leaf does; NULL: none */
+	size_t handshakes;
+	char *handshake_error;
+	const struct loaded_bundle *handshake_bundle;
+};
+
+/* The servers with what clients hold, or the clients with what servers hold. */
+struct side {
+	const struct proof_side *in;
+	enum verify_purpose purpose;
+	const char *word;   /* "server" */
+	const char *others; /* "clients" */
+	struct loaded_peer *peers;
+	struct loaded_bundle *bundles;
+	size_t bundle_count;
+	struct unit *units;
+	size_t unit_count;
+	bool any_new; /* there is a new generation */
+};
+
+struct proof {
+	const struct proof_input *in;
+	struct proof_result *out;
+	struct side sides[2]; /* servers, clients */
+	/* Plays the other end of the handshakes; nobody verifies it. */
+	struct key *stand_in_key;
+	struct cert *stand_in;
+};
+
+/* Whether leaves of that generation can be on a host during the transition. */
+static inline bool side_occurs(const struct side *side, enum proof_generation g)
+{
+	return side->in->occurs[g] || side->in->live[g];
+}
+
+void proof_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side, size_t peer);
+const char *proof_generation_name(enum proof_generation g);
+
+/* proof_load.c: texts, keys, distinct bundles and units. */
+int proof_load(struct proof *proof, struct err *err);
+void proof_unload(struct proof *proof);
+
+/* proof_pairs.c: verifies each unit against each bundle, and runs the handshakes. */
+int proof_check_units(struct proof *proof, struct err *err);
+
+/* Each adds findings. */
+int proof_report_texts(struct proof *proof, const struct side *side, struct err *err);
+int proof_report_pairs(struct proof *proof, const struct side *side, size_t peer,
+		       enum proof_generation g, struct err *err);
+int proof_report_leaf(struct proof *proof, const struct side *side, size_t peer,
+		      enum proof_generation g, struct err *err);
+int proof_report_peer(struct proof *proof, const struct side *side, size_t peer, struct err *err);
+int proof_report_bundles(struct proof *proof, const struct side *side, struct err *err);
+int proof_report_unknown_keys(struct proof *proof, const struct side *side, struct err *err);
+
+#endif

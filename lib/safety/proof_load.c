@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Reads the texts of the input, and finds out which of them are the same. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "safety/pool.h"
+#include "safety/proof_internal.h"
+
+/* The message without what is in front of it: the finding names the subject itself. */
+static char *reason_of(const struct err *why, const char *name)
+{
+	size_t len = strlen(name);
+	const char *text = why->msg;
+
+	if (!strncmp(text, name, len) && text[len] == ':' && text[len + 1] == ' ')
+		text += len + 2;
+	return strdup(text);
+}
+
+static int load_leaf(struct loaded_leaf *out, const struct proof_leaf *in, const char *name,
+		     struct err *err)
+{
+	struct err why = {0};
+
+	if (in->pem) {
+		if (bundle_from_pem(&out->certs, in->pem, in->len, name, &why)) {
+			out->pem_error = reason_of(&why, name);
+			if (!out->pem_error)
+				return err_nomem(err);
+		} else {
+			out->leaf = out->certs.items[0];
+		}
+	}
+	if (in->key && key_from_pem(&out->key, in->key, name, &why)) {
+		out->key_error = reason_of(&why, name);
+		if (!out->key_error)
+			return err_nomem(err);
+	}
+	if (out->leaf && out->key && !key_matches(out->key, out->leaf)) {
+		out->key_error = strdup("the key belongs to another certificate");
+		if (!out->key_error)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+/* Peers of both sides in one row: the servers first. */
+static int load_peer_job(void *ctx, void *local, size_t i, struct err *err)
+{
+	struct proof *proof = ctx;
+	size_t servers = proof->sides[0].in->count;
+	struct side *side = &proof->sides[i >= servers];
+	size_t at = i >= servers ? i - servers : i;
+	const struct proof_peer *in = &side->in->peers[at];
+	int rc = 0;
+
+	(void)local;
+	for (int g = 0; g < PROOF__MAX && !rc; g++)
+		rc = load_leaf(&side->peers[at].leaves[g], &in->leaves[g], in->name, err);
+	return rc;
+}
+
+static int load_peers(struct proof *proof, struct err *err)
+{
+	struct pool pool = {.ctx = proof,
+			    .job = load_peer_job,
+			    .threads = proof->in->threads,
+			    .log = proof->in->log,
+			    .what = "reading certificates"};
+	size_t total = 0;
+
+	for (int s = 0; s < 2; s++) {
+		struct side *side = &proof->sides[s];
+
+		side->peers = calloc(side->in->count + 1, sizeof(*side->peers));
+		if (!side->peers)
+			return err_nomem(err);
+		total += side->in->count;
+	}
+	return pool_run(&pool, total, err);
+}
+
+/* A bundle that cannot be read blocks whoever has it: nothing can be proven with it. */
+static int refuse_bundle(struct proof *proof, const struct side *side,
+			 const struct proof_bundle *in, const char *reason, struct err *err)
+{
+	char subject[PROOF_SUBJECT_SIZE];
+
+	(void)snprintf(subject, sizeof(subject), "bundle of the %s '%s'", side->others, in->label);
+	return findings_add(&proof->out->findings, "pem-text", SEVERITY_BLOCK, subject,
+			    "mend the text: a server that reloads it keeps the old one without a "
+			    "word, and does not start again",
+			    err, "%s%s", reason, in->live ? " (today already)" : "");
+}
+
+static int load_bundle(struct proof *proof, struct side *side, const struct proof_bundle *in,
+		       struct strmap *seen, struct err *err)
+{
+	struct loaded_bundle *out = &side->bundles[side->bundle_count];
+	char key[CERT_SHA256_SIZE * 2 + 1];
+	struct err why = {0};
+	size_t same;
+	int rc;
+
+	if (bundle_from_pem(&out->certs, in->pem, in->len, in->label, &why)) {
+		char *reason = reason_of(&why, in->label);
+
+		rc = reason ? refuse_bundle(proof, side, in, reason, err) : err_nomem(err);
+		free(reason);
+		return rc;
+	}
+	rc = bundle_fingerprint(key, &out->certs, err);
+	if (!rc && strmap_get(seen, key, &same)) {
+		bundle_release(&out->certs);
+		side->bundles[same].live |= in->live;
+		return 0;
+	}
+	if (!rc)
+		rc = strmap_put(seen, key, side->bundle_count, err);
+	if (!rc)
+		rc = verifier_new(&out->verifier, &out->certs, proof->in->level, err);
+	out->in = in;
+	out->live = in->live;
+	side->bundle_count++;
+	return rc;
+}
+
+static int load_bundles(struct proof *proof, struct side *side, struct err *err)
+{
+	struct strmap seen = STRMAP_INIT;
+	int rc = 0;
+
+	side->bundles = calloc(side->in->bundle_count + 1, sizeof(*side->bundles));
+	if (!side->bundles)
+		return err_nomem(err);
+	for (size_t i = 0; i < side->in->bundle_count && !rc; i++)
+		rc = load_bundle(proof, side, &side->in->bundles[i], &seen, err);
+	strmap_release(&seen);
+	proof->out->bundles += side->bundle_count;
+	return rc;
+}
+
+/* A leaf text of a peer joins the unit of all texts with the same certificates. */
+static int join_unit(struct side *side, struct loaded_leaf *leaf, bool live, struct strmap *seen,
+		     struct err *err)
+{
+	char key[CERT_SHA256_SIZE * 2 + 1];
+	struct unit *unit;
+	size_t at;
+	int rc = bundle_fingerprint(key, &leaf->certs, err);
+
+	if (rc)
+		return rc;
+	if (!strmap_get(seen, key, &at)) {
+		at = side->unit_count++;
+		rc = strmap_put(seen, key, at, err);
+		if (rc)
+			return rc;
+		unit = &side->units[at];
+		unit->from = leaf;
+		unit->chain.items = leaf->certs.items + 1;
+		unit->chain.count = leaf->certs.count - 1;
+		unit->pairs = calloc(side->bundle_count + 1, sizeof(*unit->pairs));
+		if (!unit->pairs)
+			return err_nomem(err);
+	}
+	unit = &side->units[at];
+	unit->live |= live;
+	if (!unit->keyed && leaf->key && !leaf->key_error)
+		unit->keyed = leaf;
+	leaf->unit = unit;
+	return 0;
+}
+
+/* One of each kind of leaf is tried with TLS 1.2 as well. */
+static int choose_tls12(struct side *side, struct err *err)
+{
+	struct strmap kinds = STRMAP_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; i < side->unit_count && !rc; i++) {
+		struct unit *unit = &side->units[i];
+		const struct cert *leaf = unit->from->leaf;
+		char kind[256];
+
+		(void)snprintf(kind, sizeof(kind), "%s/%s/%.160s", cert_key_kind(leaf),
+			       cert_signature_digest(leaf), cert_issuer(leaf));
+		if (!unit->keyed || strmap_get(&kinds, kind, &(size_t){0}))
+			continue;
+		unit->with_tls12 = true;
+		rc = strmap_put(&kinds, kind, i, err);
+	}
+	strmap_release(&kinds);
+	return rc;
+}
+
+static int make_units(struct proof *proof, struct side *side, struct err *err)
+{
+	struct strmap seen = STRMAP_INIT;
+	int rc = 0;
+
+	side->units = calloc(side->in->count * PROOF__MAX + 1, sizeof(*side->units));
+	if (!side->units)
+		return err_nomem(err);
+	for (int g = 0; g < PROOF__MAX; g++) {
+		for (size_t i = 0; i < side->in->count && !rc; i++) {
+			struct loaded_leaf *leaf = &side->peers[i].leaves[g];
+
+			if (g == PROOF_NEW && (leaf->leaf || leaf->pem_error))
+				side->any_new = true;
+			if (leaf->leaf && side_occurs(side, (enum proof_generation)g))
+				rc = join_unit(side, leaf, side->in->live[g], &seen, err);
+		}
+	}
+	strmap_release(&seen);
+	proof->out->leaves += side->unit_count;
+	return rc ? rc : choose_tls12(side, err);
+}
+
+int proof_load(struct proof *proof, struct err *err)
+{
+	int rc = load_peers(proof, err);
+
+	for (int s = 0; s < 2 && !rc; s++)
+		rc = load_bundles(proof, &proof->sides[s], err);
+	for (int s = 0; s < 2 && !rc; s++)
+		rc = make_units(proof, &proof->sides[s], err);
+	return rc;
+}
+
+static void unload_side(struct side *side)
+{
+	for (size_t i = 0; side->peers && i < side->in->count; i++) {
+		for (int g = 0; g < PROOF__MAX; g++) {
+			struct loaded_leaf *leaf = &side->peers[i].leaves[g];
+
+			bundle_release(&leaf->certs);
+			key_free(leaf->key);
+			free(leaf->pem_error);
+			free(leaf->key_error);
+		}
+	}
+	for (size_t i = 0; side->units && i < side->unit_count; i++) {
+		for (size_t b = 0; side->units[i].pairs && b < side->bundle_count; b++) {
+			free(side->units[i].pairs[b].now);
+			free(side->units[i].pairs[b].at_end);
+		}
+		free(side->units[i].pairs);
+		free(side->units[i].handshake_error);
+	}
+	for (size_t b = 0; side->bundles && b < side->bundle_count; b++) {
+		bundle_release(&side->bundles[b].certs);
+		verifier_free(side->bundles[b].verifier);
+	}
+	free(side->peers);
+	free(side->units);
+	free(side->bundles);
+}
+
+void proof_unload(struct proof *proof)
+{
+	for (int s = 0; s < 2; s++)
+		unload_side(&proof->sides[s]);
+	cert_free(proof->stand_in);
+	key_free(proof->stand_in_key);
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "tests/safety/safety_tests.h"
+
+int main(void)
+{
+	Suite *(*const suites[])(void) = {proof_suite, trap_suite, handshake_suite, NULL};
+
+	return test_main(suites);
+}
