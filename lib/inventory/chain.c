@@ -333,7 +333,10 @@ static int no_authorities(const struct chain_reader *reader, const struct yaml_n
 			  struct err *err)
 {
 	static const char *const wanted[] = {"intermediates"};
+	const struct yaml_node *empty = yaml_get(reader->yaml, root, wanted[0]);
 
+	if (empty)
+		return yaml_err(reader->yaml, empty, ERR_USAGE, err, "there is no authority");
 	(void)err_set(err, ERR_USAGE, "%s: 'intermediates' is missing", reader->chain->file);
 	for (const struct yaml_node *m = root->first; m; m = m->next) {
 		if (str_nearest(m->key->value, wanted, 1))

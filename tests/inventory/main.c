@@ -6,6 +6,9 @@ int main(void)
 	static Suite *(*const suites[])(void) = {
 		yaml_suite,
 		certs_suite,
+		config_suite,
+		chain_suite,
+		hosts_suite,
 		NULL,
 	};
 

@@ -7,5 +7,8 @@
 
 Suite *yaml_suite(void);
 Suite *certs_suite(void);
+Suite *config_suite(void);
+Suite *chain_suite(void);
+Suite *hosts_suite(void);
 
 #endif
