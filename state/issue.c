@@ -35,9 +35,8 @@ struct work {
 static int add_item(struct work *work, struct item item, struct err *err)
 {
 	struct item *items = work->items;
-	int rc = key_alg_parse(&item.alg,
-			       item.authority ? item.authority->key : work->options->chain->key,
-			       err);
+	int rc = key_alg_parse(
+		&item.alg, item.authority ? item.authority->key : work->options->chain->key, err);
 
 	if (rc)
 		return rc;
@@ -66,16 +65,20 @@ static int add_described(struct work *work, const struct chain_authority *author
 
 	for (size_t i = 0; i < authority->server_count && !rc; i++) {
 		const struct chain_server *server = &authority->servers[i];
-		struct item item = {authority,	  server,      predecessor(work, authority->name, server->host),
-				    server->host, LEAF_SERVER, KEY_ALG__MAX, true};
+		struct item item = {
+			authority,    server,	   predecessor(work, authority->name, server->host),
+			server->host, LEAF_SERVER, KEY_ALG__MAX,
+			true};
 
 		rc = add_item(work, item, err);
 		rc = rc ? rc : strmap_put(seen, server->host, 1, err);
 	}
 	for (size_t i = 0; i < authority->clients.count && !rc; i++) {
 		const char *user = authority->clients.items[i];
-		struct item item = {authority, NULL,	    predecessor(work, authority->name, user),
-				    user,      LEAF_CLIENT, KEY_ALG__MAX, true};
+		struct item item = {
+			authority, NULL,	predecessor(work, authority->name, user),
+			user,	   LEAF_CLIENT, KEY_ALG__MAX,
+			true};
 
 		if (strmap_get(seen, user, NULL))
 			return err_set(err, ERR_USAGE, "%s: '%s' is a server and a client of '%s'",
@@ -95,7 +98,8 @@ static int add_undescribed(struct work *work, const struct chain_authority *auth
 
 	for (size_t i = 0; old && i < old->leaf_count && !rc; i++) {
 		const struct gen_leaf *leaf = &old->leaves[i];
-		struct item item = {authority, NULL, leaf, leaf->name, leaf->kind, KEY_ALG__MAX, false};
+		struct item item = {authority,	NULL,	      leaf, leaf->name,
+				    leaf->kind, KEY_ALG__MAX, false};
 
 		if (strcmp(leaf->authority, authority->name) != 0 ||
 		    strmap_get(seen, leaf->name, NULL))
@@ -123,8 +127,9 @@ static int same_authorities(const struct chain_desc *chain, const struct generat
 			continue;
 		err_set(err, ERR_USAGE, "%s:%zu: the authority '%s' has no chain in the inventory",
 			chain->file, authority->line, authority->name);
-		return err_hint(err, "a rotation replaces what is there: take it out of the "
-				     "description until certs.%s is there",
+		return err_hint(err,
+				"a rotation replaces what is there: take it out of the "
+				"description until certs.%s is there",
 				authority->name);
 	}
 	return 0;
@@ -137,10 +142,10 @@ static int list_items(struct work *work, struct err *err)
 
 	rc = rc ? rc : add_item(work, (struct item){.kind = LEAF_KIND__MAX}, err);
 	for (size_t i = 0; i < chain->authority_count && !rc; i++)
-		rc = add_item(work,
-			      (struct item){.authority = &chain->authorities[i],
-					    .kind = LEAF_KIND__MAX},
-			      err);
+		rc = add_item(
+			work,
+			(struct item){.authority = &chain->authorities[i], .kind = LEAF_KIND__MAX},
+			err);
 	for (size_t i = 0; i < chain->authority_count && !rc; i++) {
 		struct strmap seen = STRMAP_INIT;
 
@@ -269,17 +274,17 @@ static int issue_leaf(struct work *work, struct generation *gen, size_t index, s
 	struct secret pem_key = {0};
 	struct cert *cert = NULL;
 	struct buf pem;
-	struct issue_spec spec = {
-		.sys = options->sys,
-		.key = work->keys[index],
-		.issuer = work->authorities[a],
-		.issuer_key = work->keys[a + 1],
-		.subject = item->old ? NULL : &subject,
-		.subject_from = item->old ? item->old->cert : NULL,
-		.names = &lists.names,
-		.key_usages = &lists.key_usages,
-		.ext_usages = &lists.ext_usages,
-		.not_after = options->sys->now(options->sys) + (int64_t)item->authority->days * DAY};
+	struct issue_spec spec = {.sys = options->sys,
+				  .key = work->keys[index],
+				  .issuer = work->authorities[a],
+				  .issuer_key = work->keys[a + 1],
+				  .subject = item->old ? NULL : &subject,
+				  .subject_from = item->old ? item->old->cert : NULL,
+				  .names = &lists.names,
+				  .key_usages = &lists.key_usages,
+				  .ext_usages = &lists.ext_usages,
+				  .not_after = options->sys->now(options->sys) +
+					       (int64_t)item->authority->days * DAY};
 	int rc = leaf_lists(&lists, item, err);
 
 	buf_init(&pem, BUF_TEXT_MAX);
@@ -412,10 +417,10 @@ static int compare_leaf(struct findings *out, const struct item *item,
 	if (!subject)
 		return err_nomem(err);
 	if (!item->described)
-		rc = findings_add(out, "leaf-undescribed", SEVERITY_WARNING, subject,
-				  "add it to the description, or remove it from the inventory first",
-				  err, "%s does not name it; it gets a successor all the same",
-				  chain->file);
+		rc = findings_add(
+			out, "leaf-undescribed", SEVERITY_WARNING, subject,
+			"add it to the description, or remove it from the inventory first", err,
+			"%s does not name it; it gets a successor all the same", chain->file);
 	else if (!item->old)
 		rc = findings_add(out, "leaf-added", SEVERITY_INFO, subject, NULL, err,
 				  "new in %s: it gets a certificate of the new generation",

@@ -17,17 +17,17 @@ static int make_names(struct session *session, struct err *err)
 {
 	const struct environment *env = session->env;
 
-	session->local_dir =
-		str_fmt("%s/certrotate/%s", repo_common_dir(session->repo), env->name);
+	session->local_dir = str_fmt("%s/certrotate/%s", repo_common_dir(session->repo), env->name);
 	session->state_path = str_fmt(".certrotate/%s/state.json", env->name);
 	session->base_branch_ref = str_fmt("refs/heads/%s", env->base);
 	session->base_ref = env->push ? str_fmt("refs/remotes/%s/%s", env->remote, env->base)
 				      : strdup(session->base_branch_ref);
 	if (env->push && env->flow == FLOW_MERGE_REQUEST)
-		session->settle_ref =
-			str_fmt("refs/remotes/%s/certrotate/%s", env->remote, env->name);
+		session->settle_ref = str_fmt("refs/remotes/%s/certrotate/%s", env->remote,
+					      env->name);
 	if (!session->local_dir || !session->state_path || !session->base_branch_ref ||
-	    !session->base_ref || (env->flow == FLOW_MERGE_REQUEST && env->push && !session->settle_ref))
+	    !session->base_ref ||
+	    (env->flow == FLOW_MERGE_REQUEST && env->push && !session->settle_ref))
 		return err_nomem(err);
 	return 0;
 }
@@ -245,8 +245,7 @@ static int read_vault(struct secret *out, struct session *session, const char *p
 	int rc = session_passwords(session, err);
 
 	buf_init(&text, SESSION_FILE_MAX);
-	rc = rc ? rc
-		: repo_read(&text, session->repo, &session->base, path, SESSION_FILE_MAX, err);
+	rc = rc ? rc : repo_read(&text, session->repo, &session->base, path, SESSION_FILE_MAX, err);
 	rc = rc ? rc
 		: vault_decrypt(out, NULL, session->arena, text.data, text.len, path,
 				&session->passwords, err);
@@ -264,8 +263,7 @@ int session_generation(struct generation *out, struct session *session, const ch
 	int rc = path && keys_path ? 0 : err_nomem(err);
 
 	buf_init(&text, SESSION_FILE_MAX);
-	rc = rc ? rc
-		: repo_read(&text, session->repo, &session->base, path, SESSION_FILE_MAX, err);
+	rc = rc ? rc : repo_read(&text, session->repo, &session->base, path, SESSION_FILE_MAX, err);
 	if (!rc && with_keys)
 		rc = read_vault(&keys, session, keys_path, err);
 	if (rc == ERR_NOENT) {

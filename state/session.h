@@ -43,8 +43,8 @@ struct session {
 	char *host;		       /* this machine's name */
 	char *local_dir;	       /* .git/certrotate/ENV */
 	char *state_path;	       /* .certrotate/ENV/state.json */
-	char *base_ref;		       /* where the base is read: the remote's, or the local branch */
-	char *base_branch_ref;	       /* refs/heads/BASE */
+	char *base_ref;	       /* where the base is read: the remote's, or the local branch */
+	char *base_branch_ref; /* refs/heads/BASE */
 	char *settle_ref; /* refs/remotes/REMOTE/certrotate/ENV in flow merge_request; or NULL */
 	struct journal journal;
 	int lock; /* -1: not held */

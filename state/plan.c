@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "state/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state/issue.h"
+#include "state/plan_files.h"
+#include "state/prove.h"
+
+#define DAY	    ((int64_t)86400)
+#define TAKE_BACK_S (7 * DAY)
+
+static int refuse(const struct transition *row, struct err *err)
+{
+	err_set(err, ERR_USAGE, "%s", row->refusal);
+	return row->hint[0] ? err_hint(err, "%s", row->hint) : err->code;
+}
+
+static int choose_under_way(const struct transition **found, bool *resume, bool *turn,
+			    const struct under_way *under_way, enum event event, struct err *err)
+{
+	bool forward = event != EVENT_REVERT && event != EVENT_REVERT_PRUNE;
+
+	if (forward == (under_way->direction == DIRECTION_FORWARD)) {
+		*resume = true;
+		*found = table_find_phase(under_way->from, under_way->phase, under_way->direction);
+	} else {
+		*turn = true;
+		*found = table_find_phase(under_way->to, under_way->phase,
+					  forward ? DIRECTION_FORWARD : DIRECTION_BACK);
+	}
+	if (*found)
+		return 0;
+	err_set(err, ERR_USAGE, "the phase %s is under way and cannot be taken back",
+		phase_name(under_way->phase));
+	return err_hint(err, "finish it with 'certrotate next'");
+}
+
+int plan_choose(struct transition *row, bool *resume, bool *turn, const struct store *store,
+		enum event event, struct err *err)
+{
+	const struct under_way *under_way = &store->under_way;
+	const struct transition *found = table_find(store->state, event);
+	int rc;
+
+	*resume = *turn = false;
+	if (under_way->active &&
+	    (event != EVENT_EMERGENCY || under_way->phase == PHASE_EMERGENCY)) {
+		rc = choose_under_way(&found, resume, turn, under_way, event, err);
+		if (rc)
+			return rc;
+	}
+	if (found->refusal)
+		return refuse(found, err);
+	*row = *found;
+	return 0;
+}
+
+/* Whether this transition makes new certificates now. */
+static bool issues(const struct plan *plan)
+{
+	enum phase phase = plan->row.phase;
+
+	return !plan->resume && plan->row.direction == DIRECTION_FORWARD &&
+	       (phase == PHASE_GENERATE || phase == PHASE_EMERGENCY || phase == PHASE_FIRST);
+}
+
+static unsigned highest(const struct store *store)
+{
+	const char *ids[] = {store->old_gen, store->new_gen, store->retired_gen};
+	unsigned highest = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		unsigned number = generation_number(ids[i]);
+
+		highest = number > highest ? number : highest;
+	}
+	return highest;
+}
+
+/*
+ * The live generation before a rotation: as recorded, where the inventory still is that, so that
+ * its files stay as they are; else the inventory as it stands, with a finding that says so.
+ */
+static int take_live(struct plan *plan, struct session *session, struct err *err)
+{
+	const char *id = plan->store.old_gen ? plan->store.old_gen : "g1";
+	struct findings drift = FINDINGS_INIT;
+	struct target target;
+	int rc = 0;
+
+	if (plan->store.old_gen) {
+		rc = session_generation(&plan->old_gen, session, id, true, err);
+		plan->has_old = !rc;
+		rc = rc ? rc : target_init(&target, STATE_IDLE, &plan->old_gen, NULL, err);
+		rc = rc ? rc : holdings_drift(&drift, &plan->holdings, &target, err);
+		if (rc || !drift.count)
+			goto out;
+		rc = findings_add(&plan->findings, "inventory-changed", SEVERITY_WARNING,
+				  drift.items[0].subject, NULL, err,
+				  "%zu value(s) differ from generation %s; the inventory as it is "
+				  "now counts as the old chain",
+				  drift.count, id);
+		generation_release(&plan->old_gen);
+		plan->has_old = false;
+	}
+	rc = rc ? rc : holdings_snapshot(&plan->old_gen, &plan->holdings, id, session->chain, err);
+	plan->has_old = !rc;
+out:
+	findings_release(&drift);
+	return rc;
+}
+
+static int load_recorded(struct plan *plan, struct session *session, struct err *err)
+{
+	const struct store *store = &plan->store;
+	bool back_to_retired = plan->row.event == EVENT_REVERT_PRUNE && !plan->resume &&
+			       !plan->turn;
+	const char *old_id = back_to_retired ? store->retired_gen : store->old_gen;
+	const char *new_id = back_to_retired ? store->old_gen : store->new_gen;
+	int rc = 0;
+
+	if (plan->row.phase != PHASE_FIRST) {
+		rc = session_generation(&plan->old_gen, session, old_id, true, err);
+		plan->has_old = !rc;
+	}
+	if (!rc && new_id) {
+		rc = session_generation(&plan->new_gen, session, new_id, true, err);
+		plan->has_new = !rc;
+	}
+	return rc;
+}
+
+static int make_new(struct plan *plan, struct session *session, struct err *err)
+{
+	char id[16];
+	struct issue_options options = {.id = id,
+					.chain = session->chain,
+					.old_gen = plan->has_old ? &plan->old_gen : NULL,
+					.arena = session->arena,
+					.sys = session->sys,
+					.log = session->log,
+					.stop = session->stop};
+	int rc;
+
+	(void)snprintf(id, sizeof(id), "g%u",
+		       highest(&plan->store) + (plan->store.old_gen || !plan->has_old ? 1 : 2));
+	rc = generation_issue(&plan->new_gen, &options, err);
+	plan->has_new = !rc;
+	return rc;
+}
+
+static int load_generations(struct plan *plan, struct session *session,
+			    const struct plan_options *options, struct err *err)
+{
+	enum phase phase = plan->row.phase;
+	int rc = 0;
+
+	if (!issues(plan))
+		return load_recorded(plan, session, err);
+	if (phase == PHASE_EMERGENCY && plan->store.old_gen) {
+		rc = session_generation(&plan->old_gen, session, plan->store.old_gen, true, err);
+		plan->has_old = !rc;
+	} else if (phase != PHASE_FIRST) {
+		rc = take_live(plan, session, err);
+	}
+	rc = rc ? rc
+		: issue_findings(&plan->findings, session->chain,
+				 plan->has_old ? &plan->old_gen : NULL, err);
+	return rc || options->dry_run ? rc : make_new(plan, session, err);
+}
+
+/* After a prune, an emergency or a first generation, "idle" holds the new generation alone. */
+static int side(struct target *out, const struct plan *plan, enum state state, struct err *err)
+{
+	enum phase phase = plan->row.phase;
+	bool after = state == STATE_IDLE &&
+		     (phase == PHASE_PRUNE || phase == PHASE_EMERGENCY || phase == PHASE_FIRST);
+
+	if (after && plan->has_new)
+		return target_init(out, STATE_IDLE, &plan->new_gen, NULL, err);
+	if (!plan->has_old)
+		return 0;
+	return target_init(out, state, &plan->old_gen, plan->has_new ? &plan->new_gen : NULL, err);
+}
+
+static int make_targets(struct plan *plan, const struct plan_options *options, struct err *err)
+{
+	const struct transition *row = &plan->row;
+	enum state from = row->phase == PHASE_EMERGENCY ? STATE_IDLE : row->from;
+	int rc;
+
+	/* An emergency starts from the old generation alone: that is what has to go. */
+	if (row->phase == PHASE_EMERGENCY)
+		rc = target_init(&plan->from, STATE_IDLE, &plan->old_gen, NULL, err);
+	else
+		rc = row->phase == PHASE_FIRST ? 0 : side(&plan->from, plan, from, err);
+	if (!rc && (plan->has_new || !options->dry_run))
+		rc = side(&plan->to, plan, row->to, err);
+	return rc;
+}
+
+static int check_drift(struct plan *plan, struct err *err)
+{
+	const struct target *target = plan->resume ? &plan->to : &plan->from;
+	struct findings drift = FINDINGS_INIT;
+	int rc;
+
+	if (plan->row.phase == PHASE_FIRST ||
+	    (plan->row.phase == PHASE_EMERGENCY && !plan->resume) || issues(plan))
+		return 0;
+	rc = holdings_drift(&drift, &plan->holdings, target, err);
+	if (!rc && drift.count) {
+		struct finding *first = &drift.items[0];
+
+		rc = err_set(err, ERR_DRIFT, "%s: %s%s", first->subject, first->reason,
+			     drift.count > 1 ? " (and others)" : "");
+		err_hint(err, "%s", first->advice);
+		for (size_t i = 1; i < drift.count && i < 5; i++) {
+			size_t len = strlen(err->msg);
+
+			(void)snprintf(err->msg + len, sizeof(err->msg) - len, "; %s",
+				       drift.items[i].subject);
+		}
+	}
+	findings_release(&drift);
+	return rc;
+}
+
+/* What is expired cannot be rotated quietly; what soon will be leaves no time. */
+static int check_expiry(struct plan *plan, struct session *session, struct err *err)
+{
+	int64_t now = session->sys->now(session->sys);
+	int64_t end = now + session->env->census_quiet + 2 * DAY;
+	char text[SYS_TIME_SIZE];
+	int rc = 0;
+
+	if (plan->row.phase != PHASE_GENERATE || !issues(plan))
+		return 0;
+	for (size_t i = 0; i < plan->old_gen.leaf_count && !rc; i++) {
+		const struct gen_leaf *leaf = &plan->old_gen.leaves[i];
+		int64_t until = cert_not_after(leaf->cert);
+		char *subject = str_fmt("%s %s", leaf->authority, leaf->name);
+
+		sys_time_text(until, text);
+		if (!subject)
+			rc = err_nomem(err);
+		else if (until <= now)
+			rc = findings_add(
+				&plan->findings, "expired", SEVERITY_BLOCK, subject,
+				"it is refused today: 'certrotate next --emergency REASON' "
+				"replaces the chain at once",
+				err, "expired at %s", text);
+		else if (until < end)
+			rc = findings_add(&plan->findings, "expiry", SEVERITY_WARNING, subject,
+					  "do the phases without a pause", err,
+					  "expires at %s, before the rotation can end in its usual "
+					  "time",
+					  text);
+		free(subject);
+	}
+	for (size_t a = 0; a < plan->old_gen.authority_count && !rc; a++) {
+		const struct gen_authority *authority = &plan->old_gen.authorities[a];
+		const struct cert *ca = bundle_first_to_expire(&authority->bundle);
+
+		if (!ca || cert_not_after(ca) > now)
+			continue;
+		sys_time_text(cert_not_after(ca), text);
+		rc = findings_add(&plan->findings, "expired", SEVERITY_BLOCK, authority->name,
+				  "everything that it signed is refused today: 'certrotate next "
+				  "--emergency REASON' replaces the chain at once",
+				  err, "its CA '%s' expired at %s", cert_subject(ca), text);
+	}
+	return rc;
+}
+
+static int check_take_back(const struct plan *plan, struct session *session, struct err *err)
+{
+	const struct json *last = store_last(&plan->store, "completed");
+	int64_t at = 0;
+
+	if (plan->row.event != EVENT_REVERT_PRUNE || plan->resume || plan->turn)
+		return 0;
+	if (!plan->store.retired_gen || strcmp(js_str(last, "phase", ""), "prune") != 0) {
+		err_set(err, ERR_USAGE, "the last phase was no prune that can be taken back");
+		return err_hint(err, "after an emergency, or once a new generation was made, the "
+				     "old chain stays distrusted");
+	}
+	if (sys_time_parse(js_str(last, "at", ""), &at, err))
+		return err->code;
+	if (session->sys->now(session->sys) - at > TAKE_BACK_S) {
+		err_set(err, ERR_USAGE, "the prune of %s is more than 7 days old",
+			js_str(last, "at", ""));
+		return err_hint(err, "rotate again with 'certrotate next'");
+	}
+	return 0;
+}
+
+static int new_rotation_id(char **out, struct session *session, struct err *err)
+{
+	char at[SYS_TIME_SIZE];
+	unsigned char tail[2];
+	int rc = session->sys->random(session->sys, tail, sizeof(tail), err);
+
+	if (rc)
+		return rc;
+	sys_time_text(session->sys->now(session->sys), at);
+	/* 2026-11-21T01:30:00Z becomes 20261121T013000Z: it is part of branch names. */
+	*out = str_fmt("%.4s%.2s%.2sT%.2s%.2s%.2sZ-%02x%02x", at, at + 5, at + 8, at + 11, at + 14,
+		       at + 17, tail[0], tail[1]);
+	return *out ? 0 : err_nomem(err);
+}
+
+static int set_generations(struct plan *plan, struct err *err)
+{
+	struct store *store = &plan->store;
+	int rc = 0;
+
+	if (issues(plan)) {
+		if (plan->has_old)
+			rc = store_set(&store->old_gen, plan->old_gen.id, err);
+		rc = rc ? rc : store_set(&store->new_gen, plan->new_gen.id, err);
+		if (plan->row.phase == PHASE_GENERATE)
+			rc = rc ? rc : store_set(&store->retired_gen, NULL, err);
+	} else if (plan->row.event == EVENT_REVERT_PRUNE && !plan->turn) {
+		rc = store_set(&store->old_gen, plan->old_gen.id, err);
+		rc = rc ? rc : store_set(&store->new_gen, plan->new_gen.id, err);
+		rc = rc ? rc : store_set(&store->retired_gen, NULL, err);
+	}
+	return rc;
+}
+
+static int set_hosts(struct plan *plan, struct err *err)
+{
+	const struct generation *gen = plan->has_new ? &plan->new_gen : &plan->old_gen;
+	int rc = 0;
+
+	strs_release(&plan->store.host_set);
+	for (size_t i = 0; i < gen->leaf_count && !rc; i++) {
+		if (gen->leaves[i].kind == LEAF_SERVER)
+			rc = strs_add(&plan->store.host_set, gen->leaves[i].name, err);
+	}
+	strs_sort(&plan->store.host_set);
+	return rc;
+}
+
+/* The state file as the edit writes it. */
+static int begin(struct plan *plan, struct session *session, const struct plan_options *options,
+		 struct err *err)
+{
+	int rc = 0;
+
+	if (issues(plan)) {
+		rc = new_rotation_id(&plan->rotation, session, err);
+		rc = rc ? rc : store_set(&plan->store.rotation, plan->rotation, err);
+	} else {
+		plan->rotation = strdup(plan->store.rotation ? plan->store.rotation : "");
+		rc = plan->rotation ? 0 : err_nomem(err);
+	}
+	if (rc || plan->resume || (options->dry_run && issues(plan)))
+		return rc;
+	rc = set_generations(plan, err);
+	rc = rc ? rc : set_hosts(plan, err);
+	return rc ? rc
+		  : store_begin(&plan->store, &plan->row, session->by, session->host,
+				session->sys->now(session->sys), options->reason, err);
+}
+
+static int open_holdings(struct plan *plan, struct session *session, struct err *err)
+{
+	int rc;
+
+	if (plan->row.phase == PHASE_FIRST && !plan->resume)
+		rc = holdings_empty(&plan->holdings, session, err);
+	else
+		rc = holdings_load(&plan->holdings, session, &session->base, true, err);
+	plan->has_holdings = !rc;
+	return rc;
+}
+
+int plan_make(struct plan *plan, struct session *session, enum event event,
+	      const struct plan_options *options, struct err *err)
+{
+	int rc;
+
+	*plan = (struct plan){0};
+	rc = store_copy(&plan->store, &session->store, err);
+	rc = rc ? rc
+		: plan_choose(&plan->row, &plan->resume, &plan->turn, &session->store, event, err);
+	rc = rc ? rc : session_chain(session, err);
+	rc = rc ? rc : check_take_back(plan, session, err);
+	rc = rc ? rc : waivers_subjects(&plan->skip, options->waivers, "hosts", err);
+	rc = rc ? rc : open_holdings(plan, session, err);
+	rc = rc ? rc : load_generations(plan, session, options, err);
+	rc = rc ? rc : make_targets(plan, options, err);
+	rc = rc ? rc : check_drift(plan, err);
+	rc = rc ? rc : check_expiry(plan, session, err);
+	rc = rc ? rc : begin(plan, session, options, err);
+	rc = rc ? rc : plan_summary(plan, session, err);
+	if (!rc && !plan->resume && !(options->dry_run && issues(plan)))
+		rc = plan_files(plan, session, err);
+	rc = rc ? rc : prove_transition(plan, session, err);
+	if (rc) {
+		plan_release(plan);
+		return rc;
+	}
+	waivers_apply(options->waivers, &plan->findings);
+	findings_sort(&plan->findings);
+	return 0;
+}
+
+void plan_release(struct plan *plan)
+{
+	target_release(&plan->from);
+	target_release(&plan->to);
+	if (plan->has_old)
+		generation_release(&plan->old_gen);
+	if (plan->has_new)
+		generation_release(&plan->new_gen);
+	if (plan->has_holdings)
+		holdings_release(&plan->holdings);
+	findings_release(&plan->findings);
+	holding_files_release(&plan->files);
+	store_release(&plan->store);
+	strs_release(&plan->skip);
+	free(plan->rotation);
+	free(plan->summary);
+	*plan = (struct plan){0};
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What a transition would do: worked out whole before anything is touched. plan shows it, next and
+ * revert carry it out.
+ */
+#ifndef STATE_PLAN_H
+#define STATE_PLAN_H
+
+#include <stdbool.h>
+#include "base/finding.h"
+#include "state/holdings.h"
+#include "state/session.h"
+#include "state/table.h"
+
+/* One --waive: "GATE[=SUBJECT]:REASON". */
+struct waiver {
+	char *gate;
+	char *subject; /* "" for every subject */
+	char *reason;
+};
+
+struct waivers {
+	struct waiver *items;
+	size_t count;
+};
+
+/* ERR_USAGE where it is not of that form, or gives no reason. */
+int waivers_add(struct waivers *waivers, const char *text, struct err *err);
+void waivers_release(struct waivers *waivers);
+/* Marks the findings that a waiver covers. */
+void waivers_apply(const struct waivers *waivers, struct findings *findings);
+/* The subjects waived at a gate, added to out: "hosts" gives the hosts to be left out. */
+int waivers_subjects(struct strs *out, const struct waivers *waivers, const char *gate,
+		     struct err *err);
+
+struct plan_options {
+	bool dry_run;	    /* nothing is generated: files that need new keys are named, not made */
+	const char *reason; /* an emergency's */
+	const struct waivers *waivers;
+};
+
+struct plan {
+	struct transition row;
+	bool resume;	/* it is under way already: the inventory is as its "to" says */
+	bool turn;	/* it turns round one that is under way */
+	char *rotation; /* its id */
+	struct generation old_gen;
+	struct generation new_gen;
+	bool has_old;
+	bool has_new;
+	struct holdings holdings; /* as the base holds it now */
+	bool has_holdings;
+	struct target from; /* what the inventory held, and is to hold */
+	struct target to;
+	struct findings findings;
+	struct holding_files files; /* empty where resume is set */
+	struct store store;	    /* the state file as the edit writes it */
+	struct strs skip;	    /* hosts left out by a waiver */
+	char *summary;		    /* one line for people: what will be done */
+};
+
+/*
+ * Which transition an event means now: the table's row for the state, or what is under way (the
+ * same again: resume; the opposite: turn). ERR_USAGE with the table's refusal and hint.
+ */
+int plan_choose(struct transition *row, bool *resume, bool *turn, const struct store *store,
+		enum event event, struct err *err);
+
+/*
+ * Works it out from session (loaded). The vault is opened. ERR_DRIFT where the inventory is not
+ * what the state says; other findings are in the plan, and the caller decides.
+ */
+int plan_make(struct plan *plan, struct session *session, enum event event,
+	      const struct plan_options *options, struct err *err);
+void plan_release(struct plan *plan);
+
+/* The rollout steps that the transition runs: for an emergency those of all phases, each once. */
+struct plan_steps {
+	const struct rollout_step **items;
+	size_t count;
+};
+
+int plan_steps(struct plan_steps *out, const struct environment *env, enum phase phase,
+	       struct err *err);
+void plan_steps_release(struct plan_steps *steps);
+
+#endif
