@@ -140,7 +140,7 @@ void ui_init(struct ui *ui)
 	ui->color_err = isatty(STDERR_FILENO) && colors;
 	ui->color_out = isatty(STDOUT_FILENO) && colors;
 	ui->ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
-	ui->log = (struct log){line, progress, output, ui};
+	ui->log = (struct log){line, progress, output, ui, ui->color_err};
 }
 
 static void vput(FILE *file, const char *fmt, va_list ap)

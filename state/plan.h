@@ -53,6 +53,9 @@ struct plan {
 	struct target from; /* what the inventory held, and is to hold */
 	struct target to;
 	struct findings findings;
+	struct {
+		size_t leaves, pairs, handshakes;
+	} proof;		    /* how much was proven */
 	struct holding_files files; /* empty where resume is set */
 	struct store store;	    /* the state file as the edit writes it */
 	struct strs skip;	    /* hosts left out by a waiver */

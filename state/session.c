@@ -151,6 +151,15 @@ static int read_store(struct store *store, struct session *session, const struct
 	return rc;
 }
 
+int session_read_state(struct store *store, struct session *session, const char *ref,
+		       struct err *err)
+{
+	struct oid tip;
+	int rc = repo_ref(&tip, session->repo, ref, err);
+
+	return rc ? rc : read_store(store, session, &tip, ref, err);
+}
+
 static int load_base(struct session *session, struct err *err)
 {
 	const char *certs = session->env->certs;
@@ -172,14 +181,12 @@ static int load_base(struct session *session, struct err *err)
 static int load_settled(struct session *session, struct err *err)
 {
 	struct store settled;
-	struct oid tip;
 	int rc;
 
 	session->settled_ahead = false;
 	if (!session->settle_ref || !repo_ref_exists(session->repo, session->settle_ref))
 		return 0;
-	rc = repo_ref(&tip, session->repo, session->settle_ref, err);
-	rc = rc ? rc : read_store(&settled, session, &tip, session->settle_ref, err);
+	rc = session_read_state(&settled, session, session->settle_ref, err);
 	if (rc)
 		return rc == ERR_NOENT ? 0 : rc;
 	if (settled.revision > session->store.revision) {

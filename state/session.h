@@ -72,6 +72,10 @@ int session_fetch(struct session *session, struct err *err);
  */
 int session_load(struct session *session, struct err *err);
 
+/* The state file as a reference has it; ERR_NOENT where it has none. */
+int session_read_state(struct store *store, struct session *session, const char *ref,
+		       struct err *err);
+
 /* Each once, when first needed. */
 int session_passwords(struct session *session, struct err *err);
 int session_chain(struct session *session, struct err *err);

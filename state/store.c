@@ -305,6 +305,11 @@ int store_begin(struct store *store, const struct transition *row, const char *b
 	return rc ? rc : store_set(&under_way->reason, reason, err);
 }
 
+void store_end(struct store *store)
+{
+	under_way_release(&store->under_way);
+}
+
 struct json *store_last(const struct store *store, const char *outcome)
 {
 	for (size_t i = js_count(store->history); i > 0; i--) {

@@ -66,7 +66,9 @@ int store_set(char **field, const char *value, struct err *err);
 /* Makes something under way: takes over what it needs, and raises the revision. */
 int store_begin(struct store *store, const struct transition *row, const char *by, const char *host,
 		int64_t now, const char *reason, struct err *err);
-/* The last history entry with that outcome and phase, or NULL. */
+/* Nothing is under way any more. */
+void store_end(struct store *store);
+/* The last history entry with that outcome, or NULL. */
 struct json *store_last(const struct store *store, const char *outcome);
 
 #endif

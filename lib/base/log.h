@@ -7,6 +7,8 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG__MAX };
 
 struct log {
@@ -16,6 +18,7 @@ struct log {
 	/* A child's output, already filtered: part of a stream, not a line. */
 	void (*output)(void *ctx, const char *data, unsigned long len);
 	void *ctx;
+	bool color; /* output reaches a terminal that shows colours */
 };
 
 void log_line(const struct log *log, enum log_level level, const char *fmt, ...)

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A monitoring plug-in: one line and an exit code as the Monitoring Plugins' guidelines want them
+ * (0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN), or metrics in Prometheus' text format.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/commands.h"
+#include "cmd/each.h"
+
+#define DAY ((int64_t)86400)
+
+enum level { LEVEL_OK, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN, LEVEL__MAX };
+
+static const char *const level_names[LEVEL__MAX] = {
+	[LEVEL_OK] = "OK",
+	[LEVEL_WARNING] = "WARNING",
+	[LEVEL_CRITICAL] = "CRITICAL",
+	[LEVEL_UNKNOWN] = "UNKNOWN",
+};
+
+struct checking {
+	const struct options *options;
+	enum level level;
+	struct buf text;    /* "poc idle, server db1 expires in 363 days; …" */
+	struct buf data;    /* performance data */
+	struct buf metrics; /* Prometheus' samples */
+	struct json *list;
+};
+
+static enum level judge(const struct checking *checking, const struct session *session,
+			const struct survey *survey, int64_t left)
+{
+	if (survey->first_expiry && left < checking->options->critical_days * DAY)
+		return LEVEL_CRITICAL;
+	if ((survey->first_expiry && left < checking->options->warning_days * DAY) ||
+	    session->store.under_way.active || session->store.behind.count)
+		return LEVEL_WARNING;
+	return LEVEL_OK;
+}
+
+static void add_metrics(struct checking *checking, const struct session *session,
+			const struct survey *survey)
+{
+	struct buf *out = &checking->metrics;
+	const char *env = session->env->name;
+
+	for (int state = 0; state < STATE__MAX; state++)
+		buf_addf(out, "certrotate_state{environment=\"%s\",state=\"%s\"} %d\n", env,
+			 state_name((enum state)state), session->store.state == (enum state)state);
+	buf_addf(out, "certrotate_unfinished{environment=\"%s\"} %d\n", env,
+		 session->store.under_way.active);
+	buf_addf(out, "certrotate_hosts_behind{environment=\"%s\"} %zu\n", env,
+		 session->store.behind.count);
+	if (survey->first_expiry)
+		buf_addf(out,
+			 "certrotate_first_expiry_timestamp_seconds{environment=\"%s\"} %lld\n",
+			 env, (long long)survey->first_expiry);
+}
+
+static int check_one(void *ctx, struct session *session, const struct survey *survey,
+		     struct err *err)
+{
+	struct checking *checking = ctx;
+	const struct under_way *under_way = &session->store.under_way;
+	int64_t left = survey->first_expiry - session->sys->now(session->sys);
+	enum level level = judge(checking, session, survey, left);
+	struct json *object = js_new_object();
+
+	(void)err;
+	checking->level = level > checking->level ? level : checking->level;
+	buf_addf(&checking->text, "%s%s %s", checking->text.len ? "; " : "", session->env->name,
+		 state_name(session->store.state));
+	if (under_way->active)
+		buf_addf(&checking->text, ", %s unfinished", phase_name(under_way->phase));
+	if (session->store.behind.count)
+		buf_addf(&checking->text, ", %zu host(s) behind", session->store.behind.count);
+	if (survey->first_expiry)
+		buf_addf(&checking->text,
+			 left < 0 ? ", %s EXPIRED %lld days ago" : ", %s expires in %lld days",
+			 survey->first_name, (long long)((left < 0 ? -left : left) / DAY));
+	if (survey->first_expiry)
+		buf_addf(&checking->data, " '%s'=%lldd;%d:;%d:", session->env->name,
+			 (long long)(left / DAY), checking->options->warning_days,
+			 checking->options->critical_days);
+	add_metrics(checking, session, survey);
+	(void)js_set_str(object, "environment", session->env->name);
+	(void)js_set_str(object, "level", level_names[level]);
+	(void)js_set_str(object, "state", state_name(session->store.state));
+	if (survey->first_expiry)
+		(void)js_set_int(object, "days", left / DAY);
+	return js_push(checking->list, object);
+}
+
+static void print_prometheus(struct ui *ui, const struct checking *checking)
+{
+	static const char *const types[] = {"certrotate_state gauge", "certrotate_unfinished gauge",
+					    "certrotate_hosts_behind gauge",
+					    "certrotate_first_expiry_timestamp_seconds gauge"};
+
+	/* Samples of one metric stand together (the format's rule), whatever the order of finding.
+	 */
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		size_t name = strcspn(types[i], " ");
+		const char *at = checking->metrics.data;
+
+		ui_out(ui, "# TYPE %s\n", types[i]);
+		while (*at) {
+			size_t line = strcspn(at, "\n") + 1;
+
+			if (!strncmp(at, types[i], name) && at[name] == '{')
+				ui_out(ui, "%.*s", (int)line, at);
+			at += line;
+		}
+	}
+}
+
+int cmd_check(const struct options *options, struct ui *ui, struct err *err)
+{
+	struct checking checking = {.options = options, .list = js_new_array()};
+	int rc;
+
+	buf_init(&checking.text, BUF_TEXT_MAX);
+	buf_init(&checking.data, BUF_TEXT_MAX);
+	buf_init(&checking.metrics, BUF_TEXT_MAX);
+	rc = each_environment(options, ui, options->warning_days * DAY, check_one, &checking, err);
+	if (rc) {
+		/* A plug-in says it in one line on standard output, whatever is wrong. */
+		ui_out(ui, "CERTROTATE UNKNOWN - %s\n", err->msg);
+		err_clear(err);
+		checking.level = LEVEL_UNKNOWN;
+	} else if (options->json) {
+		struct json *root = js_new_object();
+
+		(void)js_set_int(root, "version", 1);
+		(void)js_set_str(root, "level", level_names[checking.level]);
+		(void)js_set(root, "environments", js_copy(checking.list));
+		rc = ui_json(ui, root, err);
+	} else if (options->prometheus) {
+		print_prometheus(ui, &checking);
+	} else {
+		ui_out(ui, "CERTROTATE %s - %s |%s\n", level_names[checking.level],
+		       checking.text.data, checking.data.data);
+	}
+	js_free(checking.list);
+	buf_release(&checking.text);
+	buf_release(&checking.data);
+	buf_release(&checking.metrics);
+	return options->prometheus && checking.level != LEVEL_UNKNOWN ? 0 : (int)checking.level;
+}

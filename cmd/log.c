@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <string.h>
+
+#include "cmd/commands.h"
+#include "cmd/context.h"
+#include "state/runner.h"
+
+static void print_entry(struct ui *ui, const struct json *entry)
+{
+	const struct json *probes = js_get(entry, "probes");
+	const struct json *waivers = js_get(entry, "waivers");
+	const struct json *rollout = js_get(entry, "rollout");
+
+	ui_out(ui, "%s%s%s %s %s, by %s\n", ui_color(ui, UI_BOLD), js_str(entry, "at", "?"),
+	       ui_color(ui, UI_PLAIN), js_str(entry, "phase", "?"), js_str(entry, "outcome", "?"),
+	       js_str(entry, "by", "?"));
+	ui_out(ui, "  from %s to %s, rotation %s, commit %.12s\n", js_str(entry, "from", "?"),
+	       js_str(entry, "to", "?"), js_str(entry, "rotation", "?"),
+	       js_str(entry, "commit", "?"));
+	if (js_str(entry, "reason", NULL))
+		ui_out(ui, "  reason: %s\n", js_str(entry, "reason", ""));
+	for (size_t i = 0; i < js_count(rollout); i++) {
+		const struct json *run = js_at(rollout, i);
+
+		ui_out(ui, "  ran %s: %zu hosts, %lld changed, %.1f s\n",
+		       js_str(run, "playbook", "?"), js_count(js_get(run, "hosts")),
+		       (long long)js_int(run, "changed", 0), (double)js_int(run, "ms", 0) / 1000.0);
+	}
+	if (js_is_object(probes))
+		ui_out(ui, "  saw %zu endpoints, %zu logins as expected\n",
+		       js_count(js_get(probes, "leaves")), js_count(js_get(probes, "logins")));
+	for (size_t i = 0; i < js_count(waivers); i++) {
+		const struct json *waiver = js_at(waivers, i);
+
+		ui_out(ui, "  waived %s %s: %s (%s)\n", js_str(waiver, "gate", "?"),
+		       js_str(waiver, "subject", ""), js_str(waiver, "reason", ""),
+		       js_str(waiver, "by", "?"));
+	}
+}
+
+int cmd_log(const struct options *options, struct ui *ui, struct err *err)
+{
+	struct context context;
+	struct session session;
+	int rc = context_init(&context, options, ui, err);
+
+	if (rc)
+		return rc;
+	rc = session_open(&session, &context.session, err);
+	if (!rc) {
+		rc = session_load(&session, err);
+		if (!rc && options->json) {
+			struct json *root = js_new_object();
+
+			(void)js_set_int(root, "version", 1);
+			(void)js_set_str(root, "environment", session.env->name);
+			(void)js_set(root, "history", js_copy(session.store.history));
+			rc = ui_json(ui, root, err);
+		} else if (!rc) {
+			for (size_t i = js_count(session.store.history); i > 0; i--)
+				print_entry(ui, js_at(session.store.history, i - 1));
+			if (!js_count(session.store.history))
+				ui_out(ui, "nothing was done in %s yet\n", session.env->name);
+		}
+		session_close(&session);
+	}
+	context_release(&context);
+	return rc;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/commands.h"
+#include "cmd/context.h"
+#include "git/diff.h"
+#include "state/runner.h"
+#include "state/steps.h"
+
+#define TEXT_MAX ((size_t)64 << 20)
+
+static int diff_file(struct buf *out, struct session *session, const struct holding_file *file,
+		     struct err *err)
+{
+	struct buf old;
+	bool there;
+	int rc;
+
+	buf_init(&old, SESSION_FILE_MAX);
+	rc = repo_read(&old, session->repo, &session->base, file->path, SESSION_FILE_MAX, err);
+	there = !rc;
+	if (rc == ERR_NOENT)
+		rc = 0;
+	rc = rc ? rc
+		: diff_text(out, file->path, there ? old.data : NULL, old.len,
+			    file->remove ? NULL : file->data.data, file->data.len, NULL, NULL, err);
+	buf_release(&old);
+	return rc;
+}
+
+static int commands_of(struct strs *out, const struct session *session, const struct plan *plan,
+		       struct err *err)
+{
+	struct plan_steps steps;
+	int rc = plan_steps(&steps, session->env, plan->row.phase, err);
+
+	for (size_t i = 0; i < steps.count && !rc; i++) {
+		const struct rollout_step *step = steps.items[i];
+
+		rc = strs_addf(out, err, "ansible-playbook -i %s%s%s%s%s%s%s %s",
+			       session->env->inventory, step->tags ? " --tags " : "",
+			       step->tags ? step->tags : "", step->skip_tags ? " --skip-tags " : "",
+			       step->skip_tags ? step->skip_tags : "",
+			       step->limit ? " --limit " : "", step->limit ? step->limit : "",
+			       step->playbook);
+	}
+	plan_steps_release(&steps);
+	return rc;
+}
+
+/* What is switched off in the configuration is said, never passed over in silence. */
+static int add_notes(struct plan *plan, const struct session *session, struct err *err)
+{
+	const struct environment *env = session->env;
+	int rc = 0;
+
+	if (env->endpoints_given && !env->endpoints.count)
+		rc = findings_add(&plan->findings, "no-endpoints", SEVERITY_WARNING, env->name,
+				  "name them in certrotate.yml, so that a silent failure shows",
+				  err, "'endpoints' is empty: nothing is probed");
+	if (!rc && !env->census_samples)
+		rc = findings_add(&plan->findings, "no-census", SEVERITY_WARNING, env->name, NULL,
+				  err,
+				  "'census.samples' is 0: nobody looks who still uses the old "
+				  "certificates before a prune");
+	return rc;
+}
+
+static int print_plan(struct ui *ui, struct session *session, const struct plan *plan,
+		      bool with_diff, struct err *err)
+{
+	struct strs runs = STRS_INIT;
+	struct buf diff;
+	int rc = commands_of(&runs, session, plan, err);
+
+	buf_init(&diff, TEXT_MAX);
+	ui_out(ui, "%s%s%s\n", ui_color(ui, UI_BOLD), plan->summary, ui_color(ui, UI_PLAIN));
+	ui_out(ui, "from %s to %s\n", state_name(plan->row.from), state_name(plan->row.to));
+	if (plan->proof.pairs)
+		ui_out(ui, "proof: %zu pairs of leaf and bundle, %zu handshakes\n",
+		       plan->proof.pairs, plan->proof.handshakes);
+	for (size_t i = 0; i < plan->files.count && !rc && with_diff; i++)
+		rc = diff_file(&diff, session, &plan->files.items[i], err);
+	for (size_t i = 0; i < runs.count && !rc; i++)
+		ui_out(ui, "%s %s\n", i ? "   " : "run", runs.items[i]);
+	if (!rc && diff.len)
+		ui_out(ui, "\n%s", diff.data);
+	buf_release(&diff);
+	strs_release(&runs);
+	return rc;
+}
+
+static int print_json(struct ui *ui, struct session *session, const struct plan *plan,
+		      struct err *err)
+{
+	struct json *root = js_new_object(), *files = js_new_array(), *list = js_new_array();
+	struct strs runs = STRS_INIT;
+	int rc = commands_of(&runs, session, plan, err);
+
+	for (size_t i = 0; i < plan->files.count && !rc; i++) {
+		struct json *file = js_new_object();
+		struct buf diff;
+
+		buf_init(&diff, TEXT_MAX);
+		rc = diff_file(&diff, session, &plan->files.items[i], err);
+		(void)js_set_str(file, "path", plan->files.items[i].path);
+		(void)js_set_bool(file, "removed", plan->files.items[i].remove);
+		(void)js_set_str(file, "diff", diff.data);
+		(void)js_push(files, file);
+		buf_release(&diff);
+	}
+	for (size_t i = 0; i < runs.count; i++)
+		(void)js_push_str(list, runs.items[i]);
+	(void)js_set_int(root, "version", 1);
+	(void)js_set_str(root, "environment", session->env->name);
+	(void)js_set_str(root, "phase", phase_name(plan->row.phase));
+	(void)js_set_str(root, "direction", direction_name(plan->row.direction));
+	(void)js_set_str(root, "from", state_name(plan->row.from));
+	(void)js_set_str(root, "to", state_name(plan->row.to));
+	(void)js_set_str(root, "summary", plan->summary);
+	(void)js_set(root, "findings", ui_findings_json(&plan->findings));
+	(void)js_set(root, "files", files);
+	(void)js_set(root, "commands", list);
+	strs_release(&runs);
+	if (!rc)
+		return ui_json(ui, root, err);
+	js_free(root);
+	return rc;
+}
+
+static int look(const struct options *options, struct ui *ui, bool with_diff, struct err *err)
+{
+	struct plan_options plan_options = {.dry_run = true, .reason = options->emergency};
+	enum event event = options->first	? EVENT_FIRST
+			   : options->emergency ? EVENT_EMERGENCY
+						: EVENT_NEXT;
+	struct context context;
+	struct session session;
+	struct plan plan;
+	int rc = context_init(&context, options, ui, err);
+
+	if (rc)
+		return rc;
+	rc = runner_look(&session, &context.session, err);
+	if (!rc) {
+		rc = step_awaited(&session, err);
+		rc = rc ? rc : plan_make(&plan, &session, event, &plan_options, err);
+		if (!rc) {
+			rc = add_notes(&plan, &session, err);
+			if (!rc && options->json)
+				rc = print_json(ui, &session, &plan, err);
+			else if (!rc)
+				rc = print_plan(ui, &session, &plan, with_diff, err);
+			if (!options->json)
+				(void)ui_findings(ui, &plan.findings);
+			if (!rc && findings_count(&plan.findings, SEVERITY_BLOCK))
+				rc = err_exit_code(ERR_GATE);
+			plan_release(&plan);
+		}
+		session_close(&session);
+	}
+	context_release(&context);
+	return rc;
+}
+
+int cmd_plan(const struct options *options, struct ui *ui, struct err *err)
+{
+	return look(options, ui, true, err);
+}
+
+int cmd_prove(const struct options *options, struct ui *ui, struct err *err)
+{
+	return look(options, ui, false, err);
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Commits and where they go: see steps.h. */
+#include "state/publish.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "git/remote.h"
+#include "git/worktree.h"
+#include "state/steps.h"
+
+#define TRIES 5
+
+int publish_message(struct buf *out, const struct session *session, const struct store *store,
+		    const char *subject, const char *body, const char *reverts, struct err *err)
+{
+	struct trailers trailers = {.environment = session->env->name,
+				    .rotation = store->rotation,
+				    .phase = (char *)(uintptr_t)phase_name(store->phase),
+				    .reverts = (char *)(uintptr_t)reverts};
+
+	return commit_message(out, subject, body, &trailers, err);
+}
+
+/* The base moved under us: anew on its tip, unless the state itself moved. */
+static int look_again(struct session *session, struct err *err)
+{
+	int64_t revision = session->store.revision;
+	struct oid before = session->base;
+	int rc = session_fetch(session, err);
+
+	rc = rc ? rc : session_load(session, err);
+	if (rc)
+		return rc;
+	if (session->store.revision != revision) {
+		const struct under_way *under_way = &session->store.under_way;
+
+		err_set(err, ERR_LOCK, "the state has moved on meanwhile%s%s",
+			under_way->active ? ": at work is " : "",
+			under_way->active && under_way->by ? under_way->by : "");
+		return err_hint(err, "look with 'certrotate status' before you go on");
+	}
+	if (oid_equal(&before, &session->base)) {
+		err_set(err, ERR_FAIL, "%s refuses the commit although its branch %s stands still",
+			session->env->remote, session->env->base);
+		return err_hint(err, "see whether the branch is protected: then set git.flow to "
+				     "merge_request");
+	}
+	return 0;
+}
+
+/* The checkout follows the base; where it is on another branch only the reference moves. */
+static int follow(struct session *session, const struct oid *from, const struct oid *to,
+		  struct err *err)
+{
+	return branch_advance(session->repo, session->base_branch_ref, from, to, "certrotate", err);
+}
+
+int publish_to_base(struct session *session, const struct change *changes, size_t count,
+		    const char *message, struct oid *commit, bool *again, struct err *err)
+{
+	const struct environment *env = session->env;
+	struct oid parent = session->base;
+	char *ref = str_fmt("refs/heads/%s", env->base);
+	int rc = ref ? commit_build(commit, session->repo, &parent, changes, count, message,
+				    session->sys, err)
+		     : err_nomem(err);
+
+	*again = false;
+	if (!rc && env->push) {
+		rc = remote_push(session->repo, env->remote, commit, ref, &parent, NULL, err);
+		if (rc == ERR_LOCK) {
+			rc = look_again(session, err);
+			*again = rc == 0;
+		}
+	}
+	free(ref);
+	if (rc || *again)
+		return rc;
+	session->base = *commit;
+	return follow(session, &parent, commit, err);
+}
+
+/*
+ * The branch that carries a settled state to the next merge. It is replaced, not continued, where
+ * a squash has made its history another one.
+ */
+static int push_settle_branch(struct session *session, const struct oid *commit, struct err *err)
+{
+	const char *remote = session->env->remote;
+	struct oid tip = OID_NONE;
+	char *ref = str_fmt("refs/heads/certrotate/%s", session->env->name);
+	bool descends = true;
+	int rc = ref ? 0 : err_nomem(err);
+
+	if (!rc && repo_ref_exists(session->repo, session->settle_ref)) {
+		rc = repo_ref(&tip, session->repo, session->settle_ref, err);
+		rc = rc ? rc : repo_is_ancestor(&descends, session->repo, &tip, commit, err);
+	}
+	if (!rc && !descends) {
+		rc = remote_push_delete(session->repo, remote, ref, &tip, err);
+		tip = OID_NONE;
+	}
+	rc = rc ? rc : remote_push(session->repo, remote, commit, ref, &tip, NULL, err);
+	free(ref);
+	return rc;
+}
+
+int publish_state(struct session *session, const struct store *store, const char *subject,
+		  const char *body, struct err *err)
+{
+	struct buf text, message;
+	struct change change;
+	struct oid commit;
+	bool again = true;
+	int rc;
+
+	buf_init(&text, SESSION_FILE_MAX);
+	buf_init(&message, BUF_TEXT_MAX);
+	rc = store_dump(&text, store, err);
+	rc = rc ? rc : publish_message(&message, session, store, subject, body, NULL, err);
+	change = (struct change){.path = session->state_path, .data = text.data, .len = text.len};
+	if (!rc && session->settle_ref) {
+		rc = commit_build(&commit, session->repo, &session->base, &change, 1, message.data,
+				  session->sys, err);
+		rc = rc ? rc : push_settle_branch(session, &commit, err);
+		again = false;
+	}
+	for (int i = 0; i < TRIES && again && !rc; i++)
+		rc = publish_to_base(session, &change, 1, message.data, &commit, &again, err);
+	if (!rc && again)
+		rc = err_set(err, ERR_LOCK, "the branch %s moves too fast: try again",
+			     session->env->base);
+	if (!rc) {
+		store_release(&session->store);
+		session->loaded = false;
+		rc = store_copy(&session->store, store, err);
+		session->loaded = !rc;
+	}
+	buf_release(&text);
+	buf_release(&message);
+	return rc;
+}
+
+/* "certrotate/poc-trust-r7": the revision keeps a phase that is done again apart. */
+static char *phase_branch(const struct session *session, const struct plan *plan)
+{
+	return str_fmt("certrotate/%s-%s%s-r%lld", session->env->name,
+		       plan->row.direction == DIRECTION_BACK ? "revert-" : "",
+		       phase_name(plan->row.phase), (long long)plan->store.revision);
+}
+
+static int say_awaited(struct session *session, const char *branch, struct err *err)
+{
+	struct buf link;
+	char *url = NULL;
+	int rc = remote_url(&url, session->repo, session->env->remote, err);
+
+	buf_init(&link, BUF_TEXT_MAX);
+	rc = rc ? rc : remote_web_link(&link, url, branch, session->env->base, err);
+	if (!rc) {
+		rc = err_set(err, ERR_GATE, "waiting for the merge of %s into %s", branch,
+			     session->env->base);
+		if (link.len)
+			err_hint(err,
+				 "open the merge request at %s; once it is merged, type "
+				 "'certrotate next' again",
+				 link.data);
+		else
+			err_hint(err,
+				 "open a merge request for the branch %s; once it is merged, "
+				 "type 'certrotate next' again",
+				 branch);
+	}
+	buf_release(&link);
+	free(url);
+	return rc;
+}
+
+static int push_phase_branch(struct session *session, struct plan *plan,
+			     const struct change *changes, size_t count, const char *message,
+			     struct err *err)
+{
+	char *branch = phase_branch(session, plan);
+	char *ref = branch ? str_fmt("refs/heads/%s", branch) : NULL;
+	struct oid none = OID_NONE, commit;
+	int rc = ref ? commit_build(&commit, session->repo, &session->base, changes, count, message,
+				    session->sys, err)
+		     : err_nomem(err);
+
+	rc = rc ? rc
+		: remote_push(session->repo, session->env->remote, &commit, ref, &none, NULL, err);
+	rc = rc ? rc : say_awaited(session, branch, err);
+	free(branch);
+	free(ref);
+	return rc;
+}
+
+/* The commit that a step back undoes: the newest of its phase that itself undid nothing. */
+static int find_undone(char out[OID_SIZE], struct session *session, const struct plan *plan,
+		       struct err *err)
+{
+	struct marks marks = {0};
+	int rc = 0;
+
+	out[0] = '\0';
+	if (plan->row.direction != DIRECTION_BACK)
+		return 0;
+	rc = commit_find(&marks, session->repo, &session->base, session->env->name, plan->rotation,
+			 10000, 0, err);
+	for (size_t i = 0; i < marks.count && !rc && !out[0]; i++) {
+		const struct trailers *trailers = &marks.items[i].trailers;
+
+		if (trailers->phase && !trailers->reverts &&
+		    !strcmp(trailers->phase, phase_name(plan->row.phase)) &&
+		    !strstr(marks.items[i].subject, ": settle"))
+			memcpy(out, marks.items[i].commit.hex, OID_SIZE);
+	}
+	marks_release(&marks);
+	return rc;
+}
+
+static int phase_message(struct buf *out, struct session *session, struct plan *plan,
+			 struct err *err)
+{
+	char undone[OID_SIZE];
+	char *subject = str_fmt("certrotate %s: %s%s", session->env->name,
+				plan->row.direction == DIRECTION_BACK ? "revert " : "",
+				phase_name(plan->row.phase));
+	char *body = str_fmt("%s\n\nOn the way from %s to %s.", plan->summary,
+			     state_name(plan->row.from), state_name(plan->row.to));
+	int rc = subject && body ? find_undone(undone, session, plan, err) : err_nomem(err);
+
+	rc = rc ? rc
+		: publish_message(out, session, &plan->store, subject, body,
+				  undone[0] ? undone : NULL, err);
+	free(subject);
+	free(body);
+	return rc;
+}
+
+int step_publish(struct session *session, struct plan *plan, bool *again, struct err *err)
+{
+	size_t count = plan->files.count;
+	struct change *changes = calloc(count + 1, sizeof(*changes));
+	struct buf message;
+	struct oid commit;
+	int rc = changes ? 0 : err_nomem(err);
+
+	*again = false;
+	buf_init(&message, BUF_TEXT_MAX);
+	for (size_t i = 0; i < count && !rc; i++) {
+		const struct holding_file *file = &plan->files.items[i];
+
+		changes[i] = (struct change){.path = file->path,
+					     .data = file->remove ? NULL : file->data.data,
+					     .len = file->data.len};
+	}
+	rc = rc ? rc : phase_message(&message, session, plan, err);
+	if (!rc && session->settle_ref)
+		rc = push_phase_branch(session, plan, changes, count, message.data, err);
+	else if (!rc)
+		rc = publish_to_base(session, changes, count, message.data, &commit, again, err);
+	buf_release(&message);
+	free(changes);
+	return rc;
+}
+
+/* The newest pushed branch of this environment whose state the base does not have yet. */
+static int find_awaited(char **out, struct session *session, struct err *err)
+{
+	struct strs refs = STRS_INIT;
+	char *prefix = str_fmt("%s-", session->settle_ref);
+	int64_t highest = session->store.revision;
+	int rc = prefix ? repo_refs_below(&refs, session->repo, prefix, err) : err_nomem(err);
+
+	*out = NULL;
+	for (size_t i = 0; i < refs.count && !rc; i++) {
+		struct store store;
+
+		if (session_read_state(&store, session, refs.items[i], NULL))
+			continue;
+		if (store.revision > highest) {
+			highest = store.revision;
+			rc = store_set(out, refs.items[i], err);
+		}
+		store_release(&store);
+	}
+	strs_release(&refs);
+	free(prefix);
+	return rc;
+}
+
+int step_awaited(struct session *session, struct err *err)
+{
+	char *ref = NULL;
+	int rc = 0;
+
+	if (!session->settle_ref)
+		return 0;
+	rc = find_awaited(&ref, session, err);
+	if (!rc && ref)
+		rc = say_awaited(session, strstr(ref, "certrotate/"), err);
+	free(ref);
+	return rc;
+}
+
+int step_withdraw(struct session *session, bool *found, struct err *err)
+{
+	char *ref = NULL, *branch = NULL;
+	struct oid tip;
+	int rc = 0;
+
+	*found = false;
+	if (!session->settle_ref)
+		return 0;
+	rc = find_awaited(&ref, session, err);
+	if (!rc && ref) {
+		*found = true;
+		branch = str_fmt("refs/heads/%s", strstr(ref, "certrotate/"));
+		rc = branch ? repo_ref(&tip, session->repo, ref, err) : err_nomem(err);
+		rc = rc ? rc
+			: remote_push_delete(session->repo, session->env->remote, branch, &tip,
+					     err);
+		if (!rc)
+			log_line(session->log, LOG_INFO, "took back %s, which nobody had merged",
+				 strstr(ref, "certrotate/"));
+	}
+	free(ref);
+	free(branch);
+	return rc;
+}
+
+int step_claimed(struct session *session, const struct plan *plan, struct err *err)
+{
+	const struct under_way *ours = &plan->store.under_way;
+	const struct under_way *now;
+	int rc;
+
+	if (!session->env->push)
+		return 0;
+	rc = session_fetch(session, err);
+	rc = rc ? rc : session_load(session, err);
+	if (rc)
+		return rc;
+	now = &session->store.under_way;
+	if (now->active && now->phase == ours->phase && now->direction == ours->direction &&
+	    now->since && !strcmp(now->since, ours->since) && now->host &&
+	    !strcmp(now->host, session->host))
+		return 0;
+	err_set(err, ERR_LOCK, "somebody else has taken this phase over%s%s%s%s",
+		now->active && now->by ? ": " : "", now->active && now->by ? now->by : "",
+		now->active && now->host ? " on " : "", now->active && now->host ? now->host : "");
+	return err_hint(err, "nothing was rolled out from here; look with 'certrotate status'");
+}
+
+int step_take_over(struct session *session, struct err *err)
+{
+	const struct under_way *under_way = &session->store.under_way;
+	struct transition row = {.from = under_way->from,
+				 .to = under_way->to,
+				 .phase = under_way->phase,
+				 .direction = under_way->direction};
+	char *subject = str_fmt("certrotate %s: take over %s", session->env->name,
+				phase_name(row.phase));
+	struct store store;
+	int rc = subject ? store_copy(&store, &session->store, err) : err_nomem(err);
+
+	if (rc) {
+		free(subject);
+		return rc;
+	}
+	rc = store_begin(&store, &row, session->by, session->host, session->sys->now(session->sys),
+			 under_way->reason, err);
+	rc = rc ? rc : publish_state(session, &store, subject, NULL, err);
+	store_release(&store);
+	free(subject);
+	return rc;
+}

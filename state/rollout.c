@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Rolling out and looking: see steps.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "proc/ansible.h"
+#include "state/steps.h"
+
+#define PATIENCE_MS 20000
+
+int step_mark(struct session *session, const struct plan *plan, const char *step, const char *mark,
+	      const char *key, const char *note, struct err *err)
+{
+	return journal_write(&session->journal, plan->rotation, phase_name(plan->row.phase),
+			     direction_name(plan->row.direction), step, mark, key, note, err);
+}
+
+/* What one run is about: a phase's own, or a host's that was left behind. */
+struct run {
+	const char *phase;
+	const char *direction;
+	const struct strs *only; /* hosts that it is limited to; NULL: all but skip */
+	const struct strs *skip;
+	const char *log_name;
+};
+
+/* "PATTERN:!db3" in Ansible's pattern language; NULL where nothing is limited. */
+static char *limit_of(const struct rollout_step *step, const struct run *run)
+{
+	struct buf text;
+	char *limit;
+
+	buf_init(&text, BUF_TEXT_MAX);
+	for (size_t i = 0; run->only && i < run->only->count; i++)
+		buf_addf(&text, "%s%s", i ? ":" : "", run->only->items[i]);
+	if (!run->only && ((run->skip && run->skip->count) || step->limit))
+		buf_adds(&text, step->limit ? step->limit : "all");
+	for (size_t i = 0; !run->only && run->skip && i < run->skip->count; i++)
+		buf_addf(&text, ":!%s", run->skip->items[i]);
+	limit = text.len ? buf_detach(&text) : NULL;
+	buf_release(&text);
+	return limit;
+}
+
+static char *log_path(const struct session *session, const struct run *run, size_t number)
+{
+	char at[SYS_TIME_SIZE];
+
+	sys_time_text(session->sys->now(session->sys), at);
+	for (char *c = at; *c; c++)
+		*c = *c == ':' ? '-' : *c;
+	return str_fmt("%s/logs/%s-%s-%zu.log", session->local_dir, at, run->log_name, number + 1);
+}
+
+static struct json *run_json(const struct rollout_step *step, const struct ansible_result *result)
+{
+	struct json *object = js_new_object(), *hosts = js_new_array();
+	size_t changed = 0;
+
+	for (size_t i = 0; i < result->count; i++) {
+		changed += result->hosts[i].changed > 0;
+		(void)js_push_str(hosts, result->hosts[i].name);
+	}
+	(void)js_set_str(object, "playbook", step->playbook);
+	(void)js_set(object, "hosts", hosts);
+	(void)js_set_int(object, "changed", (int64_t)changed);
+	(void)js_set_int(object, "ms", result->ms);
+	return object;
+}
+
+static int run_step(struct session *session, const struct rollout_step *step, const struct run *run,
+		    size_t number, struct json *evidence, struct err *err)
+{
+	const struct environment *env = session->env;
+	struct ansible_result result = {0};
+	struct strs args = STRS_INIT;
+	char *limit = limit_of(step, run);
+	char *log = log_path(session, run, number);
+	char *phase = str_fmt("certrotate_phase=%s", run->phase);
+	char *name = str_fmt("certrotate_environment=%s", env->name);
+	char *direction = str_fmt("certrotate_direction=%s", run->direction);
+	const char *const vars[] = {phase, name, direction, NULL};
+	struct ansible_spec spec = {.directory = repo_root(session->repo),
+				    .inventory = env->inventory,
+				    .playbook = step->playbook,
+				    .tags = step->tags,
+				    .skip_tags = step->skip_tags,
+				    .limit = limit,
+				    .extra_args = &args,
+				    .vars = vars,
+				    .deadline_s = step->deadline,
+				    .log_path = log,
+				    .title = run->phase,
+				    .color = session->log && session->log->color,
+				    .terminal = session->log && session->log->color,
+				    .log = session->log,
+				    .sys = session->sys,
+				    .stop = session->stop};
+	int rc = log && phase && name && direction ? 0 : err_nomem(err);
+
+	rc = rc ? rc : session_passwords(session, err);
+	rc = rc ? rc : strs_copy(&args, &step->extra_args, err);
+	rc = rc ? rc : strs_copy(&args, &session->passwords.ansible_args, err);
+	rc = rc ? rc : ansible_run(&result, &spec, err);
+	if (!rc && evidence && js_push(evidence, run_json(step, &result)))
+		rc = err_nomem(err);
+	ansible_result_release(&result);
+	strs_release(&args);
+	free(limit);
+	free(log);
+	free(phase);
+	free(name);
+	free(direction);
+	return rc;
+}
+
+/* A step's key: one beginning of a phase runs each of its playbooks to the end once. */
+static char *step_key(const struct plan *plan, size_t number)
+{
+	const struct under_way *under_way = &plan->store.under_way;
+
+	return str_fmt("%s/%s/%s/%s/rollout/%zu", plan->rotation, phase_name(plan->row.phase),
+		       direction_name(plan->row.direction),
+		       under_way->since ? under_way->since : "", number);
+}
+
+static int rollout_one(struct session *session, struct plan *plan, const struct rollout_step *step,
+		       size_t number, struct json *evidence, struct err *err)
+{
+	char log_name[64];
+	struct run run = {.phase = phase_name(plan->row.phase),
+			  .direction = direction_name(plan->row.direction),
+			  .skip = &plan->skip,
+			  .log_name = log_name};
+	char *key = step_key(plan, number);
+	int rc = key ? step_claimed(session, plan, err) : err_nomem(err);
+
+	(void)snprintf(log_name, sizeof(log_name), "%s%s",
+		       plan->row.direction == DIRECTION_BACK ? "revert-" : "", run.phase);
+	rc = rc ? rc : step_mark(session, plan, "rollout", "begin", key, step->playbook, err);
+	if (!rc) {
+		rc = run_step(session, step, &run, number, evidence, err);
+		/* The failure is the message; that it cannot be noted as well is not. */
+		if (rc)
+			(void)step_mark(session, plan, "rollout", "fail", key, err->msg, NULL);
+		else
+			rc = step_mark(session, plan, "rollout", "end", key, step->playbook, err);
+	}
+	free(key);
+	return rc;
+}
+
+/*
+ * Whether a resumed phase may pass over a playbook: the journal has its end, and nothing was found
+ * wrong on the wire since then (that is why it would be resumed, and only a new run mends it).
+ */
+static bool done_before(const struct session *session, const struct plan *plan, size_t number)
+{
+	const char *last = session->journal.last_step;
+	char *key = plan->resume && (!last || strcmp(last, "verify") != 0) ? step_key(plan, number)
+									   : NULL;
+	bool ended = key && journal_ended(&session->journal, key);
+
+	free(key);
+	return ended;
+}
+
+int step_rollout(struct session *session, struct plan *plan, struct json *evidence, struct err *err)
+{
+	struct plan_steps steps;
+	size_t done = 0;
+	int rc = plan_steps(&steps, session->env, plan->row.phase, err);
+
+	for (size_t i = 0; i < steps.count; i++)
+		done += done_before(session, plan, i) && i == done;
+	for (size_t i = done; i < steps.count && !rc; i++) {
+		rc = rollout_one(session, plan, steps.items[i], i, evidence, err);
+		if (!rc && loop_stop_count(session->stop) && i + 1 < steps.count)
+			rc = err_set(err, ERR_STOPPED, "stopped between two playbooks, as asked");
+	}
+	if (rc == ERR_STOPPED)
+		err_hint(err,
+			 "%s is unfinished: 'certrotate next' goes on, 'certrotate revert' "
+			 "takes it back",
+			 phase_name(plan->row.phase));
+	plan_steps_release(&steps);
+	return rc;
+}
+
+/* The generations whose client certificates are tried, as the target's state means them. */
+static void verify_generations(struct verify_input *input, const struct plan *plan)
+{
+	const struct generation *old_gen = plan->has_old ? &plan->old_gen : NULL;
+	const struct generation *new_gen = plan->has_new ? &plan->new_gen : NULL;
+
+	input->old_gen = old_gen;
+	input->new_gen = new_gen;
+	/* Idle before a rotation: the one live generation has to get in, and nothing is retired. */
+	if (input->target->state == STATE_IDLE && old_gen && input->target->old_gen == old_gen) {
+		input->old_gen = NULL;
+		input->new_gen = old_gen;
+	}
+}
+
+static int differs(const struct plan *plan, const struct findings *findings, struct err *err)
+{
+	size_t count = findings_count(findings, SEVERITY_BLOCK);
+
+	for (size_t i = 0; i < findings->count; i++) {
+		const struct finding *finding = &findings->items[i];
+
+		if (finding->severity != SEVERITY_BLOCK)
+			continue;
+		err_set(err, ERR_FAIL,
+			"%s is rolled out, but does not hold (%zu finding%s): %s: %s",
+			phase_name(plan->row.phase), count, count == 1 ? "" : "s", finding->subject,
+			finding->reason);
+		break;
+	}
+	return err_hint(err,
+			"the phase is unfinished: mend it and type 'certrotate %s' again, or "
+			"turn round with 'certrotate %s'",
+			plan->row.direction == DIRECTION_BACK ? "revert" : "next",
+			plan->row.direction == DIRECTION_BACK ? "next" : "revert");
+}
+
+int step_verify(struct session *session, struct plan *plan, bool before,
+		struct verify_result *result, struct err *err)
+{
+	struct verify_input input = {.target = before ? &plan->from : &plan->to,
+				     .skip = &plan->skip,
+				     .patience_ms = before ? 0 : PATIENCE_MS};
+	int rc;
+
+	verify_generations(&input, plan);
+	rc = verify_run(result, session, &input, err);
+	for (size_t i = 0; i < result->findings.count && !rc && before; i++) {
+		const struct finding *finding = &result->findings.items[i];
+
+		rc = findings_add(&plan->findings, finding->check, finding->severity,
+				  finding->subject, finding->advice, err, "%s", finding->reason);
+	}
+	if (!rc && !before && findings_count(&result->findings, SEVERITY_BLOCK))
+		rc = differs(plan, &result->findings, err);
+	return rc;
+}
+
+static int catch_up_host(struct session *session, const char *host, struct err *err)
+{
+	struct strs only = STRS_INIT;
+	struct run run = {
+		.phase = session->store.phase == PHASE__MAX ? "" : phase_name(session->store.phase),
+		.direction = "forward",
+		.only = &only,
+		.log_name = "catch-up"};
+	struct plan_steps steps = {0};
+	int rc = strs_add(&only, host, err);
+
+	log_line(session->log, LOG_INFO, "%s was left behind: it is brought up to date first",
+		 host);
+	rc = rc ? rc : plan_steps(&steps, session->env, PHASE_EMERGENCY, err);
+	for (size_t i = 0; i < steps.count && !rc; i++)
+		rc = run_step(session, steps.items[i], &run, i, NULL, err);
+	plan_steps_release(&steps);
+	strs_release(&only);
+	if (!rc)
+		return 0;
+	err->code = rc == ERR_STOPPED ? rc : ERR_GATE;
+	err_prefix(err, "%s is still behind", host);
+	err_hint(err, "bring it up, or leave it out once more: --waive 'hosts=%s:REASON'", host);
+	return err->code;
+}
+
+int step_catch_up(struct session *session, const struct waivers *waivers, struct err *err)
+{
+	struct strs skip = STRS_INIT, still = STRS_INIT;
+	int rc = waivers_subjects(&skip, waivers, "hosts", err);
+
+	for (size_t i = 0; i < session->store.behind.count && !rc; i++) {
+		const char *host = session->store.behind.items[i];
+
+		if (strs_has(&skip, host))
+			rc = strs_add(&still, host, err);
+		else
+			rc = catch_up_host(session, host, err);
+	}
+	if (!rc) {
+		strs_release(&session->store.behind);
+		session->store.behind = still;
+	} else {
+		strs_release(&still);
+	}
+	strs_release(&skip);
+	return rc;
+}

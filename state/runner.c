@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "state/runner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "git/remote.h"
+#include "proc/child.h"
+#include "state/steps.h"
+
+#define TRIES 5
+
+static int open_session(struct session *session, const struct session_options *options,
+			struct err *err)
+{
+	bool moved = true;
+	int rc = 0;
+
+	/* What a fast-forward brings may be another configuration: read it anew then. */
+	for (int i = 0; i < TRIES && moved && !rc; i++) {
+		rc = session_open(session, options, err);
+		if (rc)
+			return rc;
+		rc = session_lock(session, err);
+		rc = rc ? rc : session_fetch(session, err);
+		rc = rc ? rc : session_load(session, err);
+		rc = rc ? rc : step_preflight(session, &moved, err);
+		if (rc || moved)
+			session_close(session);
+	}
+	return rc;
+}
+
+/* The way to a state by an event, without passing the end of a rotation on the way. */
+static int check_reachable(const struct store *store, enum event event, enum state to,
+			   struct err *err)
+{
+	enum state at = store->under_way.active ? store->under_way.to : store->state;
+
+	if (at == to)
+		return 0;
+	for (int i = 0; i < STATE__MAX; i++) {
+		const struct transition *row = table_find(at, event);
+
+		if (row->refusal)
+			break;
+		at = row->to;
+		if (at == to)
+			return 0;
+		if (at == STATE_IDLE)
+			break;
+	}
+	err_set(err, ERR_USAGE, "'%s' does not lead from %s to %s", event_name(event),
+		state_name(store->state), state_name(to));
+	return err_hint(err, "%s",
+			event == EVENT_NEXT ? "see 'certrotate revert --to STATE'"
+					    : "see 'certrotate next --to STATE'");
+}
+
+static int check_owner(struct session *session, const struct run_options *options, struct err *err)
+{
+	const struct under_way *under_way = &session->store.under_way;
+
+	if (!under_way->active || !under_way->host || !strcmp(under_way->host, session->host))
+		return 0;
+	if (options->take_over)
+		return step_take_over(session, err);
+	err_set(err, ERR_LOCK, "%s%s is under way on %s since %s, by %s",
+		under_way->direction == DIRECTION_BACK ? "the revert of " : "",
+		phase_name(under_way->phase), under_way->host, under_way->since, under_way->by);
+	return err_hint(err, "if that machine does not go on with it, add --take-over");
+}
+
+/* Ansible is looked for before anything is committed, not after. */
+static int check_ansible(struct session *session, enum phase phase, struct err *err)
+{
+	struct plan_steps steps;
+	char *path = NULL;
+	int rc = plan_steps(&steps, session->env, phase, err);
+
+	if (!rc && steps.count)
+		rc = child_find(&path, "ansible-playbook", err);
+	free(path);
+	plan_steps_release(&steps);
+	return rc == ERR_NOENT ? err->code = ERR_FAIL : rc;
+}
+
+static int check_first(struct session *session, const struct plan *plan, struct err *err)
+{
+	struct verify_result seen = {0};
+	struct verify_input input = {.target = &plan->to, .new_gen = &plan->new_gen};
+	struct oid where;
+	bool held = false;
+	int rc = repo_ever_held(&held, &where, session->repo, &session->base, session->env->certs,
+				err);
+
+	if (!rc && held) {
+		err_set(err, ERR_USAGE, "%s was in the repository already (commit %.12s)",
+			session->env->certs, where.hex);
+		return err_hint(err, "a first generation is for an environment that never had one: "
+				     "bring the file back with git");
+	}
+	rc = rc ? rc : verify_run(&seen, session, &input, err);
+	for (size_t i = 0; !rc && i < js_count(js_get(seen.evidence, "leaves")); i++) {
+		const struct json *leaf = js_at(js_get(seen.evidence, "leaves"), i);
+
+		if (!js_str(leaf, "serial", NULL))
+			continue;
+		rc = err_set(err, ERR_USAGE, "%s speaks TLS already", js_str(leaf, "endpoint", ""));
+		err_hint(err, "somebody uses a chain that the repository does not have: bring it "
+			      "in, then rotate it");
+	}
+	verify_release(&seen);
+	return rc;
+}
+
+static int blocked(const struct plan *plan, struct err *err)
+{
+	size_t count = findings_count(&plan->findings, SEVERITY_BLOCK);
+	const struct finding *first = NULL;
+
+	for (size_t i = 0; i < plan->findings.count && !first; i++) {
+		if (plan->findings.items[i].severity == SEVERITY_BLOCK &&
+		    !plan->findings.items[i].waived)
+			first = &plan->findings.items[i];
+	}
+	if (!first)
+		return 0;
+	err_set(err, ERR_GATE, "%s%s does not begin: %zu finding%s in the way, the first: %s: %s",
+		plan->row.direction == DIRECTION_BACK ? "the revert of " : "",
+		phase_name(plan->row.phase), count, count == 1 ? "" : "s", first->subject,
+		first->reason);
+	return err_hint(err,
+			"%s%snothing was changed; where you know better: --waive "
+			"'%s=SUBJECT:REASON'",
+			first->advice, first->advice[0] ? "; " : "", first->check);
+}
+
+/* What the wire shows before: a server that is down or strange is named before anything changes. */
+static int look_before(struct session *session, struct plan *plan,
+		       const struct run_options *options, struct err *err)
+{
+	struct verify_result seen = {0};
+	int rc = 0;
+
+	if (plan->row.phase == PHASE_FIRST)
+		return plan->resume ? 0 : check_first(session, plan, err);
+	if (!plan->resume && !plan->turn && plan->row.phase != PHASE_EMERGENCY &&
+	    plan->row.phase != PHASE_GENERATE)
+		rc = step_verify(session, plan, true, &seen, err);
+	verify_release(&seen);
+	waivers_apply(options->waivers, &plan->findings);
+	findings_sort(&plan->findings);
+	return rc;
+}
+
+static int ask(struct plan *plan, const struct run_options *options, struct err *err)
+{
+	int rc;
+
+	if (options->findings)
+		options->findings(options->ctx, &plan->findings);
+	rc = blocked(plan, err);
+	if (!rc && options->confirm && !options->confirm(options->ctx, plan)) {
+		rc = err_set(err, ERR_STOPPED, "not confirmed: nothing was changed");
+		err_hint(err, "type y, or give --yes where nobody can answer");
+	}
+	return rc;
+}
+
+static int mark(struct session *session, const struct plan *plan, const char *step,
+		const char *which, struct err *err)
+{
+	return step_mark(session, plan, step, which, NULL, NULL, err);
+}
+
+/* Edit, commit and publish; made anew where the base moved without touching the state. */
+static int publish(struct session *session, struct plan *plan, const struct run_options *options,
+		   struct err *err)
+{
+	struct plan_options again_options = {.reason = options->reason,
+					     .waivers = options->waivers};
+	bool again = true;
+	int rc = mark(session, plan, "publish", "begin", err);
+
+	for (int i = 0; i < TRIES && again && !rc; i++) {
+		rc = step_publish(session, plan, &again, err);
+		if (!rc && again) {
+			log_line(session->log, LOG_INFO,
+				 "the branch %s moved on: the commit is made anew on its tip",
+				 session->env->base);
+			plan_release(plan);
+			rc = plan_make(plan, session, options->event, &again_options, err);
+			rc = rc ? rc : blocked(plan, err);
+		}
+	}
+	if (!rc && again)
+		rc = err_set(err, ERR_LOCK, "the branch %s moves too fast: try again",
+			     session->env->base);
+	if (rc)
+		return rc;
+	store_release(&session->store);
+	session->loaded = false;
+	rc = store_copy(&session->store, &plan->store, err);
+	session->loaded = !rc;
+	return rc ? rc : mark(session, plan, "publish", "end", err);
+}
+
+static int finish(struct session *session, struct plan *plan, const struct run_options *options,
+		  struct err *err)
+{
+	struct json *rollout = js_new_array();
+	struct verify_result seen = {0};
+	const struct json *entry = NULL;
+	int rc = rollout ? step_rollout(session, plan, rollout, err) : err_nomem(err);
+
+	if (!rc && plan->row.phase != PHASE_GENERATE && plan->row.phase != PHASE_FIRST) {
+		rc = mark(session, plan, "verify", "begin", err);
+		rc = rc ? rc : step_verify(session, plan, false, &seen, err);
+		if (options->findings && seen.findings.count)
+			options->findings(options->ctx, &seen.findings);
+		if (rc)
+			(void)step_mark(session, plan, "verify", "fail", NULL, err->msg, NULL);
+		rc = rc ? rc : mark(session, plan, "verify", "end", err);
+	}
+	rc = rc ? rc : mark(session, plan, "settle", "begin", err);
+	rc = rc ? rc : step_settle(session, plan, options, rollout, seen.evidence, &entry, err);
+	rc = rc ? rc : mark(session, plan, "settle", "end", err);
+	if (!rc && options->done)
+		options->done(options->ctx, plan, entry);
+	verify_release(&seen);
+	js_free(rollout);
+	return rc;
+}
+
+static int transition(struct session *session, const struct run_options *options, struct err *err)
+{
+	struct plan_options plan_options = {.reason = options->reason, .waivers = options->waivers};
+	struct transition row;
+	struct plan plan = {0};
+	bool resume, turn;
+	int rc = plan_choose(&row, &resume, &turn, &session->store, options->event, err);
+
+	rc = rc ? rc
+		: environment_check_files(session->config, session->env, row.phase != PHASE_FIRST,
+					  err);
+	rc = rc ? rc : check_ansible(session, row.phase, err);
+	rc = rc ? rc : check_owner(session, options, err);
+	rc = rc ? rc : step_catch_up(session, options->waivers, err);
+	rc = rc ? rc : plan_make(&plan, session, options->event, &plan_options, err);
+	if (rc)
+		return rc;
+	rc = look_before(session, &plan, options, err);
+	rc = rc ? rc : ask(&plan, options, err);
+	if (!rc && !plan.resume)
+		rc = publish(session, &plan, options, err);
+	rc = rc ? rc : finish(session, &plan, options, err);
+	plan_release(&plan);
+	return rc;
+}
+
+/* One phase, or nothing where the state is reached: *reached says so. */
+static int run_one(const struct session_options *session_options, const struct run_options *options,
+		   bool *reached, struct err *err)
+{
+	struct session session;
+	bool withdrawn = false;
+	int rc = open_session(&session, session_options, err);
+
+	*reached = false;
+	if (rc)
+		return rc;
+	if (options->to != STATE__MAX && !session.store.under_way.active &&
+	    session.store.state == options->to)
+		*reached = true;
+	else if (options->to != STATE__MAX)
+		rc = check_reachable(&session.store, options->event, options->to, err);
+	if (!rc && !*reached && options->event == EVENT_REVERT)
+		rc = step_withdraw(&session, &withdrawn, err);
+	else if (!rc && !*reached)
+		rc = step_awaited(&session, err);
+	if (!rc && !*reached && !withdrawn)
+		rc = transition(&session, options, err);
+	session_close(&session);
+	if (!rc && options->to == STATE__MAX)
+		*reached = true;
+	return rc;
+}
+
+int runner_run(const struct session_options *session, const struct run_options *options,
+	       struct err *err)
+{
+	bool reached = false;
+	int rc = 0;
+
+	while (!rc && !reached) {
+		rc = run_one(session, options, &reached, err);
+		if (!rc && !reached && loop_stop_count(session->stop))
+			rc = err_set(err, ERR_STOPPED, "stopped between two phases, as asked");
+	}
+	return rc;
+}
+
+int runner_look(struct session *session, const struct session_options *options, struct err *err)
+{
+	struct err fetch = {0};
+	int rc = session_open(session, options, err);
+
+	if (rc)
+		return rc;
+	if (session_fetch(session, &fetch))
+		log_line(session->log, LOG_WARNING, "%s; what is shown is as of the last fetch",
+			 fetch.msg);
+	rc = session_load(session, err);
+	if (rc)
+		session_close(session);
+	return rc;
+}

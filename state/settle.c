@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The end of a transition: evidence and final state. See steps.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "state/publish.h"
+#include "state/steps.h"
+
+static const char *outcome(const struct transition *row)
+{
+	if (row->direction == DIRECTION_FORWARD)
+		return "completed";
+	return row->phase == PHASE_GENERATE ? "abandoned" : "reverted";
+}
+
+static struct json *findings_json(const struct findings *findings)
+{
+	struct json *array = js_new_array();
+
+	for (size_t i = 0; i < findings->count; i++) {
+		const struct finding *finding = &findings->items[i];
+		struct json *object = js_new_object();
+
+		/* What is merely worth knowing now is noise in a history. */
+		if (finding->severity == SEVERITY_INFO) {
+			js_free(object);
+			continue;
+		}
+		(void)js_set_str(object, "check", finding->check);
+		(void)js_set_str(object, "severity", severity_name(finding->severity));
+		(void)js_set_str(object, "subject", finding->subject);
+		(void)js_set_str(object, "reason", finding->reason);
+		(void)js_set_bool(object, "waived", finding->waived);
+		(void)js_push(array, object);
+	}
+	return array;
+}
+
+static struct json *waivers_json(const struct session *session, const struct waivers *waivers)
+{
+	struct json *array = js_new_array();
+	char at[SYS_TIME_SIZE];
+
+	sys_time_text(session->sys->now(session->sys), at);
+	for (size_t i = 0; waivers && i < waivers->count; i++) {
+		struct json *object = js_new_object();
+
+		(void)js_set_str(object, "gate", waivers->items[i].gate);
+		(void)js_set_str(object, "subject", waivers->items[i].subject);
+		(void)js_set_str(object, "reason", waivers->items[i].reason);
+		(void)js_set_str(object, "by", session->by);
+		/* A waiver is typed for one phase and ends with it. */
+		(void)js_set_str(object, "expires", at);
+		(void)js_push(array, object);
+	}
+	return array;
+}
+
+static struct json *make_entry(struct session *session, const struct plan *plan,
+			       const struct run_options *options, struct json *rollout,
+			       struct json *probes)
+{
+	const struct transition *row = &plan->row;
+	struct json *entry = js_new_object(), *proof = js_new_object();
+	char at[SYS_TIME_SIZE];
+
+	sys_time_text(session->sys->now(session->sys), at);
+	(void)js_set_str(entry, "rotation", plan->rotation);
+	(void)js_set_str(entry, "phase", phase_name(row->phase));
+	(void)js_set_str(entry, "direction", direction_name(row->direction));
+	(void)js_set_str(entry, "from", state_name(row->from));
+	(void)js_set_str(entry, "to", state_name(row->to));
+	(void)js_set_str(entry, "outcome", outcome(row));
+	(void)js_set_str(entry, "by", session->by);
+	(void)js_set_str(entry, "since", plan->store.under_way.since);
+	(void)js_set_str(entry, "at", at);
+	(void)js_set_str(entry, "commit", session->base.hex);
+	if (options->reason)
+		(void)js_set_str(entry, "reason", options->reason);
+	(void)js_set(entry, "findings", findings_json(&plan->findings));
+	(void)js_set_int(proof, "leaves", (int64_t)plan->proof.leaves);
+	(void)js_set_int(proof, "pairs", (int64_t)plan->proof.pairs);
+	(void)js_set_int(proof, "handshakes", (int64_t)plan->proof.handshakes);
+	(void)js_set(entry, "proof", proof);
+	(void)js_set(entry, "rollout", js_copy(rollout));
+	(void)js_set(entry, "probes", probes ? js_copy(probes) : js_new_null());
+	(void)js_set(entry, "waivers", waivers_json(session, options->waivers));
+	(void)js_set(entry, "acks", js_new_array());
+	return entry;
+}
+
+/* Which generation is the live one, now that the transition has ended. */
+static int settle_generations(struct store *store, const struct transition *row, struct err *err)
+{
+	char *retired = NULL;
+	int rc = 0;
+
+	if (row->to != STATE_IDLE)
+		return 0;
+	if (row->direction == DIRECTION_BACK)
+		return store_set(&store->new_gen, NULL, err);
+	retired = store->old_gen;
+	store->old_gen = store->new_gen;
+	store->new_gen = NULL;
+	rc = store_set(&store->retired_gen, row->phase == PHASE_FIRST ? NULL : retired, err);
+	free(retired);
+	return rc;
+}
+
+static int settle_store(struct store *store, const struct plan *plan, struct json *entry,
+			struct err *err)
+{
+	const struct transition *row = &plan->row;
+	int rc = settle_generations(store, row, err);
+
+	store->state = row->to;
+	store->revision++;
+	store_end(store);
+	if (!rc && js_push(store->history, js_copy(entry)))
+		rc = err_nomem(err);
+	for (size_t i = 0; i < plan->skip.count && !rc; i++)
+		rc = strs_add_unique(&store->behind, plan->skip.items[i], err);
+	/* Who was given up by name for the prune is nobody's business any more. */
+	if (row->to == STATE_IDLE && row->direction == DIRECTION_FORWARD)
+		strs_release(&store->behind);
+	return rc;
+}
+
+int step_settle(struct session *session, struct plan *plan, const struct run_options *options,
+		struct json *rollout, struct json *probes, const struct json **entry,
+		struct err *err)
+{
+	struct json *made = make_entry(session, plan, options, rollout, probes);
+	char *subject = str_fmt("certrotate %s: settle %s%s", session->env->name,
+				plan->row.direction == DIRECTION_BACK ? "revert " : "",
+				phase_name(plan->row.phase));
+	char *body = str_fmt("Proven on the wire. The state is %s: %s.", state_name(plan->row.to),
+			     state_meaning(plan->row.to));
+	struct store store;
+	int rc = made && subject && body ? store_copy(&store, &plan->store, err) : err_nomem(err);
+
+	*entry = NULL;
+	if (!rc) {
+		rc = settle_store(&store, plan, made, err);
+		rc = rc ? rc : publish_state(session, &store, subject, body, err);
+		store_release(&store);
+	}
+	if (!rc)
+		*entry = js_at(session->store.history, js_count(session->store.history) - 1);
+	js_free(made);
+	free(subject);
+	free(body);
+	return rc;
+}

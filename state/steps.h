@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The steps of a transition. Each is idempotent; runner.c knows their order. */
+#ifndef STATE_STEPS_H
+#define STATE_STEPS_H
+
+#include "base/json.h"
+#include "state/plan.h"
+#include "state/runner.h"
+#include "state/verify.h"
+
+/* Writes the journal's line of a step: mark "begin", "end" or "fail". */
+int step_mark(struct session *session, const struct plan *plan, const char *step, const char *mark,
+	      const char *key, const char *note, struct err *err);
+
+/*
+ * Preflight, after the lock and the fetch: the base branch is checked out, is not ahead and not
+ * behind (a clean checkout is fast-forwarded; *moved says so: configuration has to be read anew),
+ * and what Ansible runs is as committed.
+ */
+int step_preflight(struct session *session, bool *moved, struct err *err);
+
+/*
+ * Puts the plan's files onto the base. ERR_LOCK with *again set where the base moved without
+ * touching the state: the plan is to be made anew on the new tip. In flow merge_request the phase's
+ * branch is pushed and ERR_GATE names the page that opens the merge request.
+ */
+int step_publish(struct session *session, struct plan *plan, bool *again, struct err *err);
+/* In flow merge_request: ERR_GATE where a pushed branch waits to be merged, else 0. */
+int step_awaited(struct session *session, struct err *err);
+/* In flow merge_request, for revert: takes a branch that waits back. *found says there was one. */
+int step_withdraw(struct session *session, bool *found, struct err *err);
+
+/* Whether the claim on what is under way is still ours: ERR_LOCK where it is not. */
+int step_claimed(struct session *session, const struct plan *plan, struct err *err);
+/* Pushes a claim on what another machine has under way. */
+int step_take_over(struct session *session, struct err *err);
+
+/* Runs the phase's playbooks; evidence (an array) gets an object for each. */
+int step_rollout(struct session *session, struct plan *plan, struct json *evidence,
+		 struct err *err);
+/* Brings hosts that an earlier phase left behind up to date, before anything else changes. */
+int step_catch_up(struct session *session, const struct waivers *waivers, struct err *err);
+
+/* Looks on the wire; ERR_FAIL with what differs. before: whether the phase may begin at all. */
+int step_verify(struct session *session, struct plan *plan, bool before,
+		struct verify_result *result, struct err *err);
+
+/* The evidence and the final state in a second commit. Lends the new history entry. */
+int step_settle(struct session *session, struct plan *plan, const struct run_options *options,
+		struct json *rollout, struct json *probes, const struct json **entry,
+		struct err *err);
+
+#endif

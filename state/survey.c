@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "state/survey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "state/steps.h"
+
+static int note_expiry(struct survey *survey, const struct cert *cert, const char *subject,
+		       int64_t now, int64_t warning, struct err *err)
+{
+	int64_t until = cert_not_after(cert);
+	char text[SYS_TIME_SIZE], left[32];
+
+	if (!survey->first_expiry || until < survey->first_expiry) {
+		survey->first_expiry = until;
+		if (store_set(&survey->first_name, subject, err))
+			return ERR_FAIL;
+	}
+	sys_time_text(until, text);
+	sys_duration_text(until - now, left, sizeof(left));
+	if (until <= now)
+		return findings_add(&survey->findings, "expired", SEVERITY_BLOCK, subject,
+				    "it is refused today: 'certrotate next --emergency REASON'",
+				    err, "expired at %s", text);
+	if (until - now < warning)
+		return findings_add(&survey->findings, "expiry", SEVERITY_WARNING, subject,
+				    "begin a rotation with 'certrotate next'", err,
+				    "expires in %s, at %s", left, text);
+	return 0;
+}
+
+static int note_expiries(struct survey *survey, struct session *session, int64_t warning,
+			 struct err *err)
+{
+	int64_t now = session->sys->now(session->sys);
+	int rc = 0;
+
+	for (size_t i = 0; i < survey->live.leaf_count && !rc; i++) {
+		const struct gen_leaf *leaf = &survey->live.leaves[i];
+		char *subject = str_fmt("%s %s", leaf->authority, leaf->name);
+
+		rc = subject ? note_expiry(survey, leaf->cert, subject, now, warning, err)
+			     : err_nomem(err);
+		free(subject);
+	}
+	for (size_t a = 0; a < survey->live.authority_count && !rc; a++) {
+		const struct bundle *bundle = &survey->live.authorities[a].bundle;
+
+		for (size_t i = 0; i < bundle->count && !rc; i++) {
+			char *subject = str_fmt("CA %s", cert_subject(bundle->items[i]));
+
+			rc = subject ? note_expiry(survey, bundle->items[i], subject, now, warning,
+						   err)
+				     : err_nomem(err);
+			free(subject);
+		}
+	}
+	return rc;
+}
+
+static int note_unfinished(struct survey *survey, const struct session *session, struct err *err)
+{
+	const struct under_way *under_way = &session->store.under_way;
+	const struct journal *journal = &session->journal;
+	bool back = under_way->direction == DIRECTION_BACK;
+	const char *fail = journal->last_mark && !strcmp(journal->last_mark, "fail")
+				   ? journal->last_note
+				   : "";
+	bool elsewhere = under_way->host && strcmp(under_way->host, session->host) != 0;
+
+	return findings_add(
+		&survey->findings, "unfinished", SEVERITY_BLOCK, phase_name(under_way->phase),
+		back ? "'certrotate revert' goes on, 'certrotate next' turns round"
+		     : "'certrotate next' goes on, 'certrotate revert' takes it back",
+		err, "%s%s under way since %s, by %s%s%s%s%s", back ? "its revert is" : "it is",
+		elsewhere ? " (elsewhere)" : "", under_way->since ? under_way->since : "",
+		under_way->by ? under_way->by : "?", elsewhere ? " on " : "",
+		elsewhere ? under_way->host : "", fail[0] && !elsewhere ? "; it stopped: " : "",
+		elsewhere ? "" : fail);
+}
+
+static int note_state(struct survey *survey, struct session *session, struct err *err)
+{
+	const struct store *store = &session->store;
+	const struct environment *env = session->env;
+	struct err awaited = {0};
+	int rc = 0;
+
+	if (store->under_way.active)
+		rc = note_unfinished(survey, session, err);
+	else if (step_awaited(session, &awaited) == ERR_GATE)
+		rc = findings_add(&survey->findings, "awaited", SEVERITY_BLOCK, env->base,
+				  awaited.hint, err, "%s", awaited.msg);
+	for (size_t i = 0; i < store->behind.count && !rc; i++)
+		rc = findings_add(&survey->findings, "behind", SEVERITY_WARNING,
+				  store->behind.items[i],
+				  "the next phase brings it up to date first, once it is up", err,
+				  "was left out of a rollout");
+	if (!rc && env->endpoints_given && !env->endpoints.count)
+		rc = findings_add(&survey->findings, "no-endpoints", SEVERITY_WARNING, env->name,
+				  "name them in certrotate.yml, so that a silent failure shows",
+				  err, "'endpoints' is empty: nothing is probed");
+	if (!rc && !env->census_samples)
+		rc = findings_add(&survey->findings, "no-census", SEVERITY_WARNING, env->name, NULL,
+				  err,
+				  "'census.samples' is 0: nobody looks who still uses the old "
+				  "certificates before a prune");
+	return rc;
+}
+
+static char *next_command(const struct session *session)
+{
+	const struct store *store = &session->store;
+	const char *env = session->env->name;
+	const char *verb = store->under_way.active && store->under_way.direction == DIRECTION_BACK
+				   ? "revert"
+				   : "next";
+
+	if (store->state == STATE_ABSENT)
+		return str_fmt("certrotate next --first --env %s", env);
+	return str_fmt("certrotate %s --env %s", verb, env);
+}
+
+int survey_make(struct survey *survey, struct session *session, int64_t warning, struct err *err)
+{
+	struct holdings holdings;
+	int rc = 0;
+
+	*survey = (struct survey){0};
+	if (session->store.state != STATE_ABSENT || session->store.under_way.active) {
+		rc = holdings_load(&holdings, session, &session->base, false, err);
+		if (!rc) {
+			rc = holdings_snapshot(&survey->live, &holdings, "g0", session->chain, err);
+			survey->has_live = !rc;
+			holdings_release(&holdings);
+		}
+	}
+	if (!rc && survey->has_live)
+		rc = note_expiries(survey, session, warning, err);
+	rc = rc ? rc : note_state(survey, session, err);
+	if (!rc) {
+		survey->next = next_command(session);
+		rc = survey->next ? 0 : err_nomem(err);
+	}
+	if (rc)
+		survey_release(survey);
+	else
+		findings_sort(&survey->findings);
+	return rc;
+}
+
+void survey_release(struct survey *survey)
+{
+	if (survey->has_live)
+		generation_release(&survey->live);
+	findings_release(&survey->findings);
+	free(survey->first_name);
+	free(survey->next);
+	*survey = (struct survey){0};
+}
