@@ -46,7 +46,7 @@ static char *bio_text(BIO *bio)
 	return len > 0 ? strndup(data, (size_t)len) : strdup("");
 }
 
-static char *name_text(const X509_NAME *name)
+char *name_text(const X509_NAME *name)
 {
 	const unsigned long flags = ASN1_STRFLGS_ESC_2253 | ASN1_STRFLGS_ESC_CTRL |
 				    ASN1_STRFLGS_UTF8_CONVERT | ASN1_STRFLGS_DUMP_UNKNOWN |
@@ -255,6 +255,22 @@ void cert_free(struct cert *cert)
 	free(cert->serial_hex);
 	free(cert->serial_decimal);
 	free(cert);
+}
+
+int cert_extension(void **out, const struct cert *cert, int nid, struct err *err)
+{
+	int critical;
+
+	*out = X509_get_ext_d2i(cert->x509, nid, &critical, NULL);
+	if (*out || critical == -1) {
+		ERR_clear_error();
+		return 0;
+	}
+	if (critical == -2)
+		return err_set(err, ERR_FAIL, "%s has the extension '%s' more than once",
+			       cert->subject, OBJ_nid2ln(nid));
+	return ossl_err(err, "%s: the extension '%s' cannot be read", cert->subject,
+			OBJ_nid2ln(nid));
 }
 
 X509 *cert_native(const struct cert *cert)

@@ -64,10 +64,11 @@ int cert_key_bits(const struct cert *cert);
 const char *cert_signature_digest(const struct cert *cert);
 
 /*
- * The lists add to out. Names are "DNS:db1.example.com", "IP:10.0.4.42", "email:…", "URI:…", in the
- * certificate's order, duplicates left out; other kinds as OpenSSL prints them. Usages have
- * OpenSSL's short names: "digitalSignature", "keyEncipherment"; "serverAuth", "clientAuth", or the
- * OID where it has no name.
+ * The lists add to out. Names are "DNS:db1.example.com", "IP:10.0.4.42", "email:…", "URI:…" in the
+ * certificate's order, duplicates left out; directory names and registered IDs as OpenSSL prints
+ * them, other kinds as "other:" and their DER in hex. Usages have OpenSSL's short names:
+ * "digitalSignature", "keyEncipherment"; "serverAuth", "clientAuth", or the OID where it has no
+ * name. cert_issue takes all of them as they are. ERR_FAIL where the extension is unreadable.
  */
 int cert_names(struct strs *out, const struct cert *cert, struct err *err);
 int cert_key_usages(struct strs *out, const struct cert *cert, struct err *err);

@@ -56,11 +56,15 @@ static int check_key_usages(struct findings *out, const struct cert *newer,
 		rc = cert_key_usages(&old_usages, older, err);
 	for (int bit = 0; bit < USAGE_BITS && !rc && new_usages.count; bit++) {
 		const char *name = usage_bit_name(bit);
+		bool of_ca = bit == USAGE_BIT_KEY_CERT_SIGN || bit == USAGE_BIT_CRL_SIGN;
 		bool fits = usage_mask(pkey_id) & 1U << bit;
 
 		if (!strs_has(&old_usages, name) || strs_has(&new_usages, name))
 			continue;
-		if (fits)
+		if (of_ca)
+			rc = findings_add(out, "leaf-usage", SEVERITY_INFO, subject, NULL, err,
+					  "the key usage %s goes: it is for CAs", name);
+		else if (fits)
 			rc = findings_add(out, "leaf-usage", SEVERITY_BLOCK, subject,
 					  "add it to keyUsages in the chain's description", err,
 					  "the key usage %s of the certificate before is missing",

@@ -55,11 +55,19 @@ bool pem_label_is(const struct pem_block *block, const char *label);
 /*
  * The SAN's names (an empty list where there are none). server_cn (NULL unless the certificate is
  * a server's) is added where it is a host name or address, and then a SAN must not be empty.
+ * Names of predecessor (NULL for none) that have no text form are copied.
  */
 int san_build(GENERAL_NAMES **out, const struct strs *names, const char *server_cn,
-	      struct err *err);
+	      const struct cert *predecessor, struct err *err);
 /* Whether a DNS name of a certificate, perhaps "*.…", stands for the host by libpq's rule. */
 bool dns_covers(const char *pattern, const char *host);
+/*
+ * What X509_get_ext_d2i gives, NULL where the certificate has no such extension. ERR_FAIL where it
+ * is there but unreadable or twice.
+ */
+int cert_extension(void **out, const struct cert *cert, int nid, struct err *err);
+/* "C=NL, O=Acme"; free() it. NULL when it cannot be shown. */
+char *name_text(const X509_NAME *name);
 /* The first CN as UTF-8; "" where there is none or it holds a NUL. free() it. */
 int name_common_name(char **out, const X509_NAME *name, struct err *err);
 int dn_to_name(X509_NAME **out, const struct dn *dn, struct err *err);

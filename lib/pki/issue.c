@@ -171,11 +171,8 @@ static int add_key_usage(X509 *x509, const struct issue_spec *spec, struct err *
 		return rc;
 	if (spec->is_ca)
 		bits |= ca_bits;
-	else if (bits & ca_bits)
-		return err_set(err, ERR_USAGE, "%s: keyCertSign and cRLSign are for CAs only",
-			       subject_label(spec));
-	else if (!bits)
-		bits = leaf_default;
+	else
+		bits = bits ? bits & ~ca_bits : leaf_default;
 	bits &= mask;
 	if (!spec->is_ca)
 		bits |= 1U << USAGE_BIT_DIGITAL_SIGNATURE; /* TLS 1.3 needs it (RFC 8446 4.4.2.2) */
@@ -246,7 +243,7 @@ static int add_san(X509 *x509, const struct issue_spec *spec, struct err *err)
 		if (rc)
 			return rc;
 	}
-	rc = san_build(&names, spec->names, cn, err);
+	rc = san_build(&names, spec->names, cn, spec->subject_from, err);
 	if (!rc && sk_GENERAL_NAME_num(names) > 0)
 		rc = add_ext(x509, NID_subject_alt_name, names, false, err);
 	GENERAL_NAMES_free(names);

@@ -56,7 +56,8 @@ struct issue_spec {
 	const struct cert *issuer;
 	const struct key *issuer_key;
 
-	/* One of the two: a list, or a predecessor whose subject is copied byte for byte. */
+	/* One of the two: a list, or a predecessor whose subject is copied byte for byte,
+	 * as are those names of its SAN that have no text form (directory names). */
 	const struct dn *subject;
 	const struct cert *subject_from;
 
@@ -74,10 +75,11 @@ struct issue_spec {
 
 	/*
 	 * OpenSSL's short names ("digitalSignature", "serverAuth") or long ones ("Digital
-	 * Signature"), ext_usages OIDs too. What the key's type has no use for is left out
-	 * (RFC 3279, 5480, 8410: no keyEncipherment but with RSA), and a leaf has
-	 * digitalSignature at least. NULL or empty: keyCertSign and cRLSign for a CA (which always
-	 * has these), digitalSignature and with RSA keyEncipherment for a leaf; no extended usage.
+	 * Signature"), ext_usages OIDs too. What the certificate has no use for is left out: by
+	 * the key's type (RFC 3279, 5480, 8410: no keyEncipherment but with RSA), and keyCertSign
+	 * and cRLSign of a leaf. A leaf has digitalSignature at least. NULL or empty:
+	 * digitalSignature and with RSA keyEncipherment for a leaf; no extended usage. A CA always
+	 * has keyCertSign and cRLSign.
 	 */
 	const struct strs *key_usages;
 	const struct strs *ext_usages;

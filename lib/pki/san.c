@@ -11,7 +11,8 @@
 #include <openssl/err.h>
 #include "pki/native.h"
 
-#define DNS_MAX 253 /* RFC 1035 2.3.4 as text */
+#define DNS_MAX	      253 /* RFC 1035 2.3.4 as text */
+#define NAME_TEXT_MAX ((size_t)64 << 10)
 
 static void add_ia5(struct buf *out, const char *kind, const ASN1_IA5STRING *text)
 {
@@ -35,7 +36,8 @@ static void add_address(struct buf *out, const ASN1_OCTET_STRING *address)
 		buf_addf(out, "invalid (%d bytes)", len);
 }
 
-static void add_other(struct buf *out, GENERAL_NAME *name)
+/* Directory names and registered IDs: OpenSSL prints these whole. */
+static void add_printed(struct buf *out, GENERAL_NAME *name)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *data = NULL;
@@ -45,6 +47,18 @@ static void add_other(struct buf *out, GENERAL_NAME *name)
 		len = BIO_get_mem_data(bio, &data);
 	buf_add_safe(out, len > 0 ? data : "unreadable", len > 0 ? (size_t)len : 10);
 	BIO_free(bio);
+}
+
+/* "other:" and the DER in hex: OpenSSL shows "<unsupported>", which would make two of them one. */
+static void add_der(struct buf *out, GENERAL_NAME *name)
+{
+	unsigned char *der = NULL;
+	int len = i2d_GENERAL_NAME(name, &der);
+
+	buf_adds(out, "other:");
+	for (int i = 0; i < len; i++)
+		buf_addf(out, "%02x", der[i]);
+	OPENSSL_free(der);
 }
 
 static void add_name(struct buf *out, GENERAL_NAME *name)
@@ -62,23 +76,31 @@ static void add_name(struct buf *out, GENERAL_NAME *name)
 	case GEN_URI:
 		add_ia5(out, "URI:", name->d.uniformResourceIdentifier);
 		break;
+	case GEN_DIRNAME:
+	case GEN_RID:
+		add_printed(out, name);
+		break;
 	default:
-		add_other(out, name);
+		add_der(out, name);
 	}
+}
+
+static int name_to_text(struct buf *out, GENERAL_NAME *name, struct err *err)
+{
+	buf_reset(out);
+	add_name(out, name);
+	return buf_check(out, "a certificate's name", err);
 }
 
 int cert_names(struct strs *out, const struct cert *cert, struct err *err)
 {
-	GENERAL_NAMES *names = X509_get_ext_d2i(cert_native(cert), NID_subject_alt_name, NULL,
-						NULL);
+	GENERAL_NAMES *names = NULL;
 	struct buf text;
-	int rc = 0;
+	int rc = cert_extension((void **)&names, cert, NID_subject_alt_name, err);
 
-	buf_init(&text, 64 << 10);
+	buf_init(&text, NAME_TEXT_MAX);
 	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !rc; i++) {
-		buf_reset(&text);
-		add_name(&text, sk_GENERAL_NAME_value(names, i));
-		rc = buf_check(&text, "a certificate's name", err);
+		rc = name_to_text(&text, sk_GENERAL_NAME_value(names, i), err);
 		if (!rc)
 			rc = strs_add_unique(out, text.data, err);
 	}
@@ -178,7 +200,7 @@ int issue_check_names(const struct strs *names, struct err *err)
 
 static bool same_name(const GENERAL_NAME *a, const GENERAL_NAME *b)
 {
-	const ASN1_STRING *x = a->d.ia5, *y = b->d.ia5; /* all our kinds are strings */
+	const ASN1_STRING *x = a->d.ia5, *y = b->d.ia5; /* all that add_text makes are strings */
 	int len = ASN1_STRING_length(x);
 
 	if (a->type != b->type || len != ASN1_STRING_length(y))
@@ -243,15 +265,67 @@ static int add_server_cn(GENERAL_NAMES *list, const char *cn, struct err *err)
 			     "the host they connect to");
 }
 
-int san_build(GENERAL_NAMES **out, const struct strs *names, const char *server_cn, struct err *err)
+/*
+ * The predecessor's names that text does not give back. Directory names and the like are copied;
+ * what is broken (an address of five bytes) is not. Both are listed in told, so that a caller who
+ * passes the predecessor's names on as text may do so.
+ */
+static int copy_names(GENERAL_NAMES *list, struct strs *told, const struct cert *predecessor,
+		      struct err *err)
 {
-	GENERAL_NAMES *list = sk_GENERAL_NAME_new_null();
-	int rc = list ? 0 : err_nomem(err);
+	GENERAL_NAMES *names = NULL;
+	struct buf text;
+	int rc = cert_extension((void **)&names, predecessor, NID_subject_alt_name, err);
 
-	for (size_t i = 0; names && i < names->count && !rc; i++)
-		rc = add_text(list, names->items[i], err);
+	buf_init(&text, NAME_TEXT_MAX);
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !rc; i++) {
+		GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i), *copy;
+		const char *value;
+
+		rc = name_to_text(&text, name, err);
+		if (rc || classify(text.data, &value) != GEN_OTHERNAME)
+			continue;
+		rc = strs_add_unique(told, text.data, err);
+		if (rc || name->type == GEN_DNS || name->type == GEN_IPADD ||
+		    name->type == GEN_EMAIL || name->type == GEN_URI)
+			continue;
+		copy = GENERAL_NAME_dup(name);
+		if (!copy || !sk_GENERAL_NAME_push(list, copy)) {
+			GENERAL_NAME_free(copy);
+			rc = err_nomem(err);
+		}
+	}
+	buf_release(&text);
+	GENERAL_NAMES_free(names);
+	ERR_clear_error();
+	return rc;
+}
+
+int san_build(GENERAL_NAMES **out, const struct strs *names, const char *server_cn,
+	      const struct cert *predecessor, struct err *err)
+{
+	GENERAL_NAMES *list = sk_GENERAL_NAME_new_null(), *copied = sk_GENERAL_NAME_new_null();
+	struct strs told = STRS_INIT;
+	int rc = list && copied ? 0 : err_nomem(err);
+
+	if (!rc && predecessor)
+		rc = copy_names(copied, &told, predecessor, err);
+	for (size_t i = 0; names && i < names->count && !rc; i++) {
+		if (!strs_has(&told, names->items[i]))
+			rc = add_text(list, names->items[i], err);
+	}
 	if (!rc && server_cn)
 		rc = add_server_cn(list, server_cn, err);
+	while (!rc && sk_GENERAL_NAME_num(copied)) {
+		GENERAL_NAME *name = sk_GENERAL_NAME_shift(copied);
+
+		if (!sk_GENERAL_NAME_push(list, name)) {
+			GENERAL_NAME_free(name);
+			rc = err_nomem(err);
+		}
+	}
+	GENERAL_NAMES_free(copied);
+	strs_release(&told);
 	if (rc)
 		GENERAL_NAMES_free(list);
 	else

@@ -83,23 +83,34 @@ static bool is_oid(const char *text)
 	       text[strspn(text, "0123456789.")] == '\0';
 }
 
+/* The arcs whose objects are extended usages: PKIX, Microsoft, Netscape, Kerberos, "any". */
+static bool is_ext_usage(const ASN1_OBJECT *object)
+{
+	static const char *const arcs[] = {"1.3.6.1.5.5.7.3.", "1.3.6.1.4.1.311.",
+					   "2.16.840.1.113730.4.1", "1.3.6.1.5.2.3.",
+					   "2.5.29.37.0"};
+	char oid[128];
+
+	if (OBJ_obj2txt(oid, sizeof(oid), object, 1) <= 0)
+		return false;
+	for (size_t i = 0; i < sizeof(arcs) / sizeof(arcs[0]); i++) {
+		if (str_starts(oid, arcs[i]))
+			return true;
+	}
+	return false;
+}
+
 /* NULL for a name that is no extended usage: OpenSSL's table also holds ciphers and attributes. */
 static ASN1_OBJECT *ext_object(const char *name)
 {
 	ASN1_OBJECT *object;
+	int nid;
 
 	if (is_oid(name))
 		return OBJ_txt2obj(name, 1);
-	for (size_t i = 0; i < EXT_NAMES; i++) {
-		int nid = OBJ_sn2nid(ext_names[i]);
-
-		if (nid == NID_undef ||
-		    (strcmp(name, ext_names[i]) != 0 && strcmp(name, OBJ_nid2ln(nid)) != 0))
-			continue;
-		object = OBJ_nid2obj(nid);
-		return object ? OBJ_dup(object) : NULL;
-	}
-	return NULL;
+	nid = OBJ_txt2nid(name);
+	object = nid == NID_undef ? NULL : OBJ_nid2obj(nid);
+	return object && is_ext_usage(object) ? OBJ_dup(object) : NULL;
 }
 
 static bool has_object(const EXTENDED_KEY_USAGE *list, const ASN1_OBJECT *object)
@@ -153,31 +164,29 @@ int issue_check_usages(const struct strs *key_usages, const struct strs *ext_usa
 
 int cert_key_usages(struct strs *out, const struct cert *cert, struct err *err)
 {
-	ASN1_BIT_STRING *bits = X509_get_ext_d2i(cert_native(cert), NID_key_usage, NULL, NULL);
-	int rc = 0;
+	ASN1_BIT_STRING *bits = NULL;
+	int rc = cert_extension((void **)&bits, cert, NID_key_usage, err);
 
 	for (int bit = 0; bits && bit < USAGE_BITS && !rc; bit++) {
 		if (ASN1_BIT_STRING_get_bit(bits, bit))
 			rc = strs_add_unique(out, usage_names[bit][0], err);
 	}
 	ASN1_BIT_STRING_free(bits);
-	ERR_clear_error();
 	return rc;
 }
 
 int cert_ext_usages(struct strs *out, const struct cert *cert, struct err *err)
 {
-	EXTENDED_KEY_USAGE *list = X509_get_ext_d2i(cert_native(cert), NID_ext_key_usage, NULL,
-						    NULL);
-	int rc = 0;
+	EXTENDED_KEY_USAGE *list = NULL;
+	int rc = cert_extension((void **)&list, cert, NID_ext_key_usage, err);
 
 	for (int i = 0; i < sk_ASN1_OBJECT_num(list) && !rc; i++) {
 		const ASN1_OBJECT *object = sk_ASN1_OBJECT_value(list, i);
-		int nid = OBJ_obj2nid(object);
+		bool named = OBJ_obj2nid(object) != NID_undef && is_ext_usage(object);
 		char oid[128];
 
 		(void)OBJ_obj2txt(oid, sizeof(oid), object, 1);
-		rc = strs_add_unique(out, nid == NID_undef ? oid : OBJ_nid2sn(nid), err);
+		rc = strs_add_unique(out, named ? OBJ_nid2sn(OBJ_obj2nid(object)) : oid, err);
 	}
 	sk_ASN1_OBJECT_pop_free(list, ASN1_OBJECT_free);
 	ERR_clear_error();

@@ -50,16 +50,10 @@ X509_STORE *verifier_native(const struct verifier *verifier)
 
 static void name_line(char *out, size_t size, const X509_NAME *name)
 {
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *data = NULL;
-	long len = 0;
+	char *text = name_text(name);
 
-	if (bio && X509_NAME_print_ex(bio, name, 0,
-				      (XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ) &
-					      ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0)
-		len = BIO_get_mem_data(bio, &data);
-	(void)snprintf(out, size, "%.*s", len > 0 ? (int)len : 0, len > 0 ? data : "");
-	BIO_free(bio);
+	(void)snprintf(out, size, "%s", text ? text : "an unreadable name");
+	free(text);
 }
 
 static void time_line(char out[SYS_TIME_SIZE], const ASN1_TIME *when)

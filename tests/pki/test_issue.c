@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pki/verify.h"
 
 #define NOW  1795224600 /* 2026-11-21T01:30:00Z */
 #define YEAR ((int64_t)365 * TEST_DAY)
@@ -293,6 +294,7 @@ static const struct {
 	{KEY_ECDSA_P256,
 	 {"Key Encipherment", "dataEncipherment", "keyAgreement", "nonRepudiation"},
 	 "digitalSignature, nonRepudiation, keyAgreement"},
+	{KEY_ECDSA_P256, {"keyCertSign", "cRLSign"}, "digitalSignature"},
 	{KEY_ED25519, {"keyEncipherment", "keyAgreement"}, "digitalSignature"},
 };
 
@@ -318,9 +320,9 @@ START_TEST(extended_usages_are_taken_over)
 
 	list(&ext_usages,
 	     (const char *const[]){"serverAuth", "TLS Web Client Authentication", "clientAuth",
-				   "1.3.6.1.5.5.7.3.17", "1.2.3.4.5.6", NULL});
+				   "1.3.6.1.5.5.7.3.17", "nsSGC", "1.2.3.4.5.6"});
 	cert = issue();
-	expect_list(cert, cert_ext_usages, "serverAuth, clientAuth, ipsecIKE, 1.2.3.4.5.6");
+	expect_list(cert, cert_ext_usages, "serverAuth, clientAuth, ipsecIKE, nsSGC, 1.2.3.4.5.6");
 	cert_free(cert);
 }
 END_TEST
@@ -347,9 +349,6 @@ START_TEST(unknown_usages_and_names_are_refused)
 	cn("Our database");
 	ck_assert_int_eq(cert_issue(&cert, &spec, &err), ERR_USAGE);
 	ck_assert_str_eq(err.msg, "the server certificate 'Our database' has no name");
-	list(&key_usages, (const char *const[]){"keyCertSign", NULL});
-	ck_assert_int_eq(cert_issue(&cert, &spec, &err), ERR_USAGE);
-	ck_contains(err.msg, "for CAs only");
 	ck_assert_ptr_null(cert);
 }
 END_TEST
@@ -457,11 +456,12 @@ START_TEST(bad_subjects_are_refused)
 END_TEST
 
 /* A certificate by the openssl program, with string types that certrotate itself never uses. */
-static struct cert *foreign_cert(void)
+static struct cert *foreign_cert(const char *extensions)
 {
-	static const char conf[] = "[req]\ndistinguished_name=d\nprompt=no\nstring_mask=default\n"
-				   "x509_extensions=e\n[d]\nC=NL\nO=Acme\nCN=app user\n[e]\n"
-				   "extendedKeyUsage=clientAuth\n";
+	char *conf = str_fmt("[req]\ndistinguished_name=d\nprompt=no\nstring_mask=default\n"
+			     "x509_extensions=e\n[d]\nC=NL\nO=Acme\nCN=app user\n[e]\n"
+			     "extendedKeyUsage=clientAuth\n%s\n[dir]\nCN=a directory\n",
+			     extensions);
 	char *config = test_path("req.cnf"), *key = test_path("k.pem"), *path = test_path("r.pem");
 	const char *argv[] = {"openssl", "req",	    "-x509", "-newkey", "ed25519",
 			      "-nodes",	 "-config", config,  "-keyout", key,
@@ -476,15 +476,79 @@ static struct cert *foreign_cert(void)
 	text = test_read(path, &len);
 	ck_ok(cert_from_pem(&cert, text, len, "r.pem", &err), &err);
 	free(text);
+	free(conf);
 	free(config);
 	free(key);
 	free(path);
 	return cert;
 }
 
+START_TEST(a_predecessors_odd_names_are_kept)
+{
+	struct cert *older = foreign_cert(
+		"subjectAltName=DNS:app.lan,RID:1.2.3.4,dirName:dir,otherName:1.2.3.4;UTF8:me,"
+		"IP:10.0.0.1\nkeyUsage=digitalSignature,keyCertSign");
+	struct findings found = FINDINGS_INIT;
+	struct cert *newer;
+	struct err err = {0};
+
+	spec.subject = NULL;
+	spec.subject_from = older;
+	ck_ok(cert_names(&names, older, &err), &err);
+	ck_assert_uint_eq(names.count, 5);
+	list(&ext_usages, (const char *const[]){"clientAuth", NULL});
+	newer = issue();
+	ck_ok(cert_covers(&found, newer, older, "client app", &err), &err);
+	ck_assert_uint_eq(found.count, 1);
+	ck_assert_str_eq(found.items[0].reason, "the key usage keyCertSign goes: it is for CAs");
+	ck_assert_int_eq(found.items[0].severity, SEVERITY_INFO);
+	expect_list(newer, cert_names,
+		    "DNS:app.lan, IP:10.0.0.1, Registered ID:1.2.3.4, DirName:CN = a directory, "
+		    "other:a00b06032a0304a0040c026d65");
+	findings_release(&found);
+	cert_free(older);
+	cert_free(newer);
+}
+END_TEST
+
+START_TEST(unreadable_extensions_are_told)
+{
+	struct cert *cert = foreign_cert("subjectAltName=DER:05:00\nkeyUsage=DER:05:00");
+	struct err err = {0};
+
+	ck_assert_int_eq(cert_names(&names, cert, &err), ERR_FAIL);
+	ck_contains(err.msg, "C=NL, O=Acme, CN=app user: the extension 'X509v3 Subject Alternative "
+			     "Name' cannot be read: ");
+	ck_assert_int_eq(cert_key_usages(&key_usages, cert, &err), ERR_FAIL);
+	ck_contains(err.msg, "'X509v3 Key Usage'");
+	cert_free(cert);
+}
+END_TEST
+
+START_TEST(broken_addresses_are_not_taken_over)
+{
+	/* a SAN with an address of five bytes, with which libpq refuses the certificate */
+	struct cert *older = foreign_cert("subjectAltName=DER:30:07:87:05:01:02:03:04:05");
+	struct cert *newer;
+	struct err err = {0};
+
+	spec.subject_from = older;
+	spec.subject = NULL;
+	ck_ok(cert_names(&names, older, &err), &err);
+	ck_assert_str_eq(names.items[0], "IP:invalid (5 bytes)");
+	ck_assert_int_eq(host_matches(older, "app user"), HOST_MATCH_NONE);
+	list(&ext_usages, (const char *const[]){"clientAuth", NULL});
+	newer = issue();
+	expect_list(newer, cert_names, "");
+	ck_assert_int_eq(host_matches(newer, "app user"), HOST_MATCH_CN);
+	cert_free(older);
+	cert_free(newer);
+}
+END_TEST
+
 START_TEST(a_predecessors_subject_is_copied)
 {
-	struct cert *foreign = foreign_cert(), *copied, *made;
+	struct cert *foreign = foreign_cert(""), *copied, *made;
 	struct dn same = DN_INIT;
 	struct err err = {0};
 
@@ -582,6 +646,9 @@ Suite *issue_suite(void)
 	tcase_add_test(tcase, issuers_that_cannot_sign_are_refused);
 	tcase_add_test(tcase, bad_subjects_are_refused);
 	tcase_add_test(tcase, a_predecessors_subject_is_copied);
+	tcase_add_test(tcase, a_predecessors_odd_names_are_kept);
+	tcase_add_test(tcase, unreadable_extensions_are_told);
+	tcase_add_test(tcase, broken_addresses_are_not_taken_over);
 	tcase_add_loop_test(tcase, every_kind_of_key_signs, 0, 3);
 	tcase_add_test(tcase, the_aki_is_left_out_when_asked);
 	tcase_add_test(tcase, references_are_counted);

@@ -192,7 +192,7 @@ START_TEST(two_keys_in_one_text_are_refused)
 }
 END_TEST
 
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 /* Searches the heap for the needle, which is kept xored so as not to find itself. */
 static bool heap_has(const unsigned char *needle, size_t len)
 {
@@ -361,7 +361,8 @@ Suite *key_suite(void)
 	tcase_add_loop_test(tcase, encrypted_keys_are_refused, 0, 2);
 	tcase_add_loop_test(tcase, junk_is_no_key, 0, ROWS(junk_is_no_key_rows));
 	tcase_add_test(tcase, two_keys_in_one_text_are_refused);
-#ifndef __SANITIZE_ADDRESS__ /* which has a heap of its own, and keeps what was freed */
+#if !defined(__SANITIZE_ADDRESS__) &&                                                              \
+	!defined(__SANITIZE_THREAD__) /* they have heaps of their own */
 	tcase_add_loop_test(tcase, no_copy_of_a_key_stays_on_the_heap, 0, ROWS(algs));
 #endif
 	tcase_add_loop_test(tcase, many_keys_at_once, 0, 3);
