@@ -67,10 +67,68 @@ $(foreach suite,$(SUITES),$(eval $(call SUITE_RULE,$(suite))))
 unit-%: $(BUILD)/tests/%
 	$<
 
+# ---- what has to be installed
+
+deps:
+	tools/deps
+
+# ---- tests
+
+# All that a person or CI runs: the integration tests with real servers first, so that check's
+# summary lines close the output.
+test: deps
+	$(MAKE) all $(SUITE_BINS)
+	tests/run $(BUILD) $(SUITES)
+
+# The unit suites alone, without looking for packages.
+unit: $(SUITE_BINS)
+	tests/run --unit $(BUILD) $(SUITES)
+
+asan: deps
+	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" unit-all
+unit-all: $(SUITE_BINS)
+	tests/run --unit $(BUILD) $(SUITES)
+
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+demo: deps
+	$(MAKE) all $(BUILD)/demo-load
+	tests/demo/run $(BUILD)
+
+$(BUILD)/demo-load: tests/demo/load.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
+
+lint: deps
+	tools/lint $(BUILD) $(VERSION)
+
+# ---- installation
+
+PLAYBOOKS = $(shell find playbooks -type f -not -name '*.pyc')
+
+install: all
+	install -d $(bindir) $(mandir)/man1 $(mandir)/man5 $(docdir) $(completionsdir)
+	install -m 755 $(BUILD)/certrotate $(bindir)/certrotate
+	install -m 644 man/certrotate.1 $(mandir)/man1/certrotate.1
+	install -m 644 man/certrotate.yml.5 $(mandir)/man5/certrotate.yml.5
+	install -m 644 README.md CHANGELOG.md LICENSE $(docdir)
+	install -m 644 completion/certrotate.bash $(completionsdir)/certrotate
+	for file in $(PLAYBOOKS); do install -D -m 644 $$file $(datadir)/$$file || exit 1; done
+
+uninstall:
+	rm -f $(bindir)/certrotate $(mandir)/man1/certrotate.1 $(mandir)/man5/certrotate.yml.5
+	rm -f $(completionsdir)/certrotate
+	rm -rf $(datadir) $(docdir)
+
+# What git has at HEAD, so that a release holds nothing by accident.
+dist:
+	@mkdir -p dist
+	git archive --prefix=certrotate-$(VERSION)/ -o dist/certrotate-$(VERSION).tar.gz HEAD
+
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all clean
+.PHONY: all deps test unit unit-all asan demo lint install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
