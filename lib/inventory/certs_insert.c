@@ -22,8 +22,9 @@ struct inserts {
 	struct edit *edit;
 	struct group *groups;
 	size_t count;
-	size_t *next;	  /* by change */
-	bool line_closed; /* the file's last line got the line end that it lacked */
+	size_t *next;	     /* by change */
+	size_t entry_pieces; /* pieces that were there before */
+	bool line_closed;    /* the file's last line got the line end that it lacked */
 };
 
 /* What is put into one container: entries, authorities, or roots. */
@@ -286,14 +287,26 @@ static int add_members(struct inserts *ins, const struct load *load, const struc
 	}
 }
 
+/* The byte order mark that a text begins with is no part of its first line. */
+static size_t mark_len(const struct certs *certs)
+{
+	return certs->len >= 3 && !memcmp(certs->text, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
+static size_t line_start_of(const struct certs *certs, const struct yaml_node *member)
+{
+	size_t at = text_line_start(certs->text, member->key->start);
+
+	return at ? at : mark_len(certs);
+}
+
 /* Behind the line in which a node ends. */
 static void place_behind(struct place *place, const struct certs *certs, size_t end)
 {
 	size_t at = text_next_line(certs->text, end, certs->len);
 
 	place->start = place->end = at;
-	place->newline = at > 0 && !text_span(certs->text, at - 1, at, "\r\n") &&
-			 !(at == 3 && !memcmp(certs->text, "\xef\xbb\xbf", 3));
+	place->newline = at > mark_len(certs) && !text_span(certs->text, at - 1, at, "\r\n");
 }
 
 /* A block scalar that ends the file without a line end would get one by an entry behind it. */
@@ -330,7 +343,7 @@ static void place_in_mapping(struct place *place, const struct edit *edit,
 	else if (kept)
 		before = NULL;
 	if (before)
-		place->start = place->end = text_line_start(certs->text, before->key->start);
+		place->start = place->end = line_start_of(certs, before);
 	else
 		place_behind(place, certs, kept->end);
 }
@@ -370,7 +383,8 @@ static int find_place(struct place *place, struct edit *edit, const struct yaml_
 		place_behind(place, certs, certs->len);
 		place->start = place->end = at;
 		if (at < certs->len)
-			place->newline = at > 0 && !text_span(certs->text, at - 1, at, "\r\n");
+			place->newline = at > mark_len(certs) &&
+					 !text_span(certs->text, at - 1, at, "\r\n");
 		return 0;
 	}
 	if (certs_refuse_anchors(certs, container, err))
@@ -379,6 +393,26 @@ static int find_place(struct place *place, struct edit *edit, const struct yaml_
 		return place_in_null(place, edit, container, err);
 	place_in_mapping(place, edit, container);
 	return 0;
+}
+
+/*
+ * An entry that goes may take blank lines behind it along: a place among them moves behind. The
+ * pieces up to now are those of entries, in the order of the file.
+ */
+static void leave_removed(struct place *place, const struct edit *edit, size_t pieces)
+{
+	size_t low = 0, high = pieces;
+
+	while (low < high) { /* the first piece that ends behind the place */
+		size_t middle = low + (high - low) / 2;
+
+		if (edit->list[middle].end > place->start)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (place->start == place->end && low < pieces && edit->list[low].start < place->start)
+		place->start = place->end = edit->list[low].end;
 }
 
 static int put(struct inserts *ins, const struct load *load, const struct yaml_node *container,
@@ -392,6 +426,7 @@ static int put(struct inserts *ins, const struct load *load, const struct yaml_n
 
 	if (find_place(&place, edit, container, err))
 		return ERR_FAIL;
+	leave_removed(&place, edit, ins->entry_pieces);
 	at = edit->pieces.len;
 	if (place.newline && !ins->line_closed) {
 		add_text(&edit->pieces, eol);
@@ -450,7 +485,7 @@ static int put_all(struct inserts *ins, struct err *err)
 
 int edit_inserts(struct edit *edit, struct err *err)
 {
-	struct inserts ins = {.edit = edit};
+	struct inserts ins = {.edit = edit, .entry_pieces = edit->list_count};
 	size_t count = edit->inserts.count;
 	int rc;
 

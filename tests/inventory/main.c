@@ -9,6 +9,7 @@ int main(void)
 		config_suite,
 		chain_suite,
 		hosts_suite,
+		certs_random_suite,
 		NULL,
 	};
 

@@ -10,5 +10,6 @@ Suite *certs_suite(void);
 Suite *config_suite(void);
 Suite *chain_suite(void);
 Suite *hosts_suite(void);
+Suite *certs_random_suite(void);
 
 #endif
