@@ -79,12 +79,13 @@ static int report_twins(struct proof *proof, const struct side *side,
 	if (!rc && torn.count) {
 		bundle_subject(subject, side, bundle);
 		strs_join(&torn, NAMES_SHOWN, names, sizeof(names));
-		rc = findings_add(&proof->out->findings, "ca-same-subject", SEVERITY_WARNING,
-				  subject, "issue the new chain with a subject of its own", err,
-				  "several CAs in it have the subject %s, and certificates that "
-				  "name it as issuer have no authority key identifier (%s): OpenSSL "
-				  "tries the first CA only, other programs another one",
-				  ca, names);
+		rc = findings_add(
+			&proof->out->findings, "ca-same-subject", SEVERITY_WARNING, subject,
+			"issue the new chain with a subject of its own", err,
+			"several CAs in it have the subject %s, and certificates that "
+			"name it as issuer have no authority key identifier (%s): OpenSSL "
+			"tries the first CA only, other programs another one",
+			ca, names);
 	}
 	strs_release(&torn);
 	return rc;

@@ -108,6 +108,7 @@ static int load_bundle(struct proof *proof, struct side *side, const struct proo
 
 		rc = reason ? refuse_bundle(proof, side, in, reason, err) : err_nomem(err);
 		free(reason);
+		bundle_release(&out->certs);
 		return rc;
 	}
 	rc = bundle_fingerprint(key, &out->certs, err);

@@ -144,19 +144,28 @@ static void free_handshaker(void *local)
 	handshaker_free(local);
 }
 
-/* Some server has to be there when a client shows its certificate; nobody verifies this one. */
+/*
+ * Some server has to be there when a client shows its certificate; nobody verifies this one. Its
+ * key has to satisfy the security level, though: 4 wants 192 bits.
+ */
 static int make_stand_in(struct proof *proof, struct err *err)
 {
+	enum key_alg alg = proof->in->level > 3 ? KEY_ECDSA_P384 : KEY_ECDSA_P256;
+	struct strs usages = STRS_INIT;
 	struct dn dn = DN_INIT;
-	struct issue_spec spec = {.sys = proof->in->sys, .subject = &dn};
-	int rc = key_generate(&proof->stand_in_key, KEY_ECDSA_P256, err);
+	struct issue_spec spec = {
+		.sys = proof->in->sys, .subject = &dn, .is_ca = true, .key_usages = &usages};
+	int rc = key_generate(&proof->stand_in_key, alg, err);
 
 	if (!rc)
 		rc = dn_add(&dn, "CN", "localhost", err);
+	if (!rc)
+		rc = strs_add(&usages, "digitalSignature", err);
 	spec.key = proof->stand_in_key;
 	spec.not_after = proof->in->sys->now(proof->in->sys) + 86400;
 	if (!rc)
 		rc = cert_issue(&proof->stand_in, &spec, err);
+	strs_release(&usages);
 	dn_release(&dn);
 	return rc;
 }
