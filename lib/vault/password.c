@@ -128,7 +128,7 @@ static int run_script(struct secret *out, const struct finder *f, const struct s
 	bool client = is_client_script(source->path) && source->script_label;
 	const char *argv[] = {source->path, client ? "--vault-id" : NULL, source->script_label,
 			      NULL};
-	struct log log = f->log ? *f->log : (struct log){NULL, NULL, NULL, NULL};
+	struct log log = f->log ? *f->log : (struct log){0};
 	struct child_result result = {.end = CHILD_RUNNING};
 	struct child_spec spec = {
 		.argv = argv,

@@ -421,7 +421,7 @@ static void collect(void *ctx, const char *data, unsigned long len)
 
 START_TEST(what_a_script_says_on_stderr_is_shown)
 {
-	struct log log = {NULL, NULL, collect, NULL};
+	struct log log = {.output = collect};
 
 	write_script("script", "#!/bin/sh\necho 'asking the agent' >&2\necho secret\n");
 	ck_ok(vault_passwords_find(&found, t.arena, repo, "script", &t.sys, &log, &t.err), &t.err);

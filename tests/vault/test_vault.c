@@ -28,20 +28,22 @@ static void check_refused(struct vault_test *t, const char *text, const char *me
 	ck_assert_ptr_null(out.data);
 }
 
+/* around the cipher's block, and around a line of the text */
 START_TEST(every_length_comes_back)
 {
+	static const size_t lengths[] = {0, 1, 14, 15, 16, 17, 19, 20, 21, 31, 32, 33, 70};
 	char plain[70];
 	struct vault_test t;
 
 	vt_open(&t);
-	for (size_t len = 0; len <= sizeof(plain); len++) {
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		size_t text_len;
 		char *text;
 
-		memset(plain, (int)len, sizeof(plain));
-		text = vt_encrypt(&t, plain, len, NULL, &text_len);
+		memset(plain, (int)i, sizeof(plain));
+		text = vt_encrypt(&t, plain, lengths[i], NULL, &text_len);
 		ck_assert(vault_is(text, text_len));
-		check_opens(&t, text, text_len, plain, len);
+		check_opens(&t, text, text_len, plain, lengths[i]);
 		free(text);
 	}
 	vt_close(&t);
