@@ -396,23 +396,28 @@ static int find_place(struct place *place, struct edit *edit, const struct yaml_
 }
 
 /*
- * An entry that goes may take blank lines behind it along: a place among them moves behind. The
- * pieces up to now are those of entries, in the order of the file.
+ * An entry that goes may take blank lines behind it along: a place among them moves behind. A last
+ * line without its end that goes needs none. The pieces so far are those of entries, in the order
+ * of the file.
  */
 static void leave_removed(struct place *place, const struct edit *edit, size_t pieces)
 {
 	size_t low = 0, high = pieces;
 
-	while (low < high) { /* the first piece that ends behind the place */
+	while (low < high) { /* the first piece that does not end before the place */
 		size_t middle = low + (high - low) / 2;
 
-		if (edit->list[middle].end > place->start)
+		if (edit->list[middle].end >= place->start)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	if (place->start == place->end && low < pieces && edit->list[low].start < place->start)
-		place->start = place->end = edit->list[low].end;
+	if (low == pieces || place->flow || edit->list[low].start >= place->start ||
+	    edit->list[low].len ||
+	    text_line_start(edit->certs->text, edit->list[low].start) != edit->list[low].start)
+		return;
+	place->start = place->end = edit->list[low].end;
+	place->newline = false;
 }
 
 static int put(struct inserts *ins, const struct load *load, const struct yaml_node *container,
