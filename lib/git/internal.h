@@ -43,7 +43,8 @@ struct run {
 	const void *input;
 	size_t input_len;
 	struct buf *out;
-	bool network; /* may prompt, has the long deadline */
+	struct buf *errors; /* its stderr as a whole, or NULL */
+	bool network;	    /* may prompt, has the long deadline */
 };
 
 /* 0 where git ran to its end, with whatever exit code. */

@@ -2,6 +2,7 @@
 /* The git program, in our repository whatever the environment says, and with plain English. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "git/internal.h"
@@ -51,6 +52,14 @@ static int add_args(const char **argv, const char *root, const struct run *run, 
 	return 0;
 }
 
+/* Ours is for secrets. What git makes may be read by those who may read the work tree. */
+static mode_t umask_of(const struct repo *repo)
+{
+	struct stat st;
+
+	return stat(repo->root, &st) == 0 ? ~st.st_mode & 077 : 077;
+}
+
 int run_git(struct child_result *result, struct repo *repo, const struct run *run, struct err *err)
 {
 	bool terminal = run->network && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
@@ -82,6 +91,8 @@ int run_git(struct child_result *result, struct repo *repo, const struct run *ru
 			       .input = run->input,
 			       .input_len = run->input_len,
 			       .out = {.buf = run->out},
+			       .err = {.buf = run->errors},
+			       .umask = umask_of(repo),
 			       .terminal = terminal,
 			       .deadline_ms = run->network ? REMOTE_DEADLINE_S * INT64_C(1000)
 							   : GIT_LOCAL_MS,

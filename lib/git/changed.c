@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What in the work tree is not as it was committed. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "git/listing.h"
+#include "git/worktree.h"
+
+#define PREFIXES_MAX 40
+
+/* The path behind the given number of fields of a "git status --porcelain=v2" line. */
+static const char *behind_fields(const char *line, int fields)
+{
+	while (line && fields-- > 0) {
+		line = strchr(line, ' ');
+		line = line ? line + 1 : NULL;
+	}
+	return line;
+}
+
+static int add_status(struct strs *out, struct repo *repo, const char *const *prefixes,
+		      size_t count, struct err *err)
+{
+	const char *args[PREFIXES_MAX + 10] = {
+		"status",	"--porcelain=v2",	    "-z", "--untracked-files=all",
+		"--no-renames", "--ignore-submodules=none", "--"};
+	struct buf text;
+	size_t used = 7;
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		args[used++] = prefixes[i];
+	buf_init(&text, GIT_TEXT_MAX);
+	rc = run_git_ok(repo, &(struct run){.args = args, .out = &text}, "status", err);
+	for (const char *at = text.data; !rc && at < text.data + text.len; at += strlen(at) + 1) {
+		const char *path = behind_fields(at, at[0] == '1'   ? 8
+						     : at[0] == 'u' ? 10
+						     : at[0] == '?' ? 1
+								    : 99);
+
+		rc = path ? strs_add(out, path, err)
+			  : err_set(err, ERR_FAIL, "git status: cannot read its answer");
+	}
+	buf_release(&text);
+	return rc;
+}
+
+/* Files that git was told not to look at: Ansible does look at them. */
+struct hidden {
+	struct repo *repo;
+	struct strs paths, ids; /* differ by their bytes; what the index has */
+	struct strs gone;
+};
+
+static int look_at_hidden(void *ctx, const struct index_entry *entry, struct err *err)
+{
+	struct hidden *hidden = ctx;
+	char *full;
+	struct stat st;
+	struct oid now;
+	int rc = 0;
+
+	if (!entry->assumed && !entry->skipped)
+		return 0;
+	full = path_join(hidden->repo->root, entry->path);
+	if (!full)
+		return err_nomem(err);
+	if (lstat(full, &st) < 0) {
+		if (!entry->skipped)
+			rc = strs_add(&hidden->gone, entry->path, err);
+	} else if (S_ISREG(st.st_mode)) {
+		rc = hash_as_is(&now, full, err);
+		if (!rc && !oid_equal(&now, &entry->oid)) {
+			rc = strs_add(&hidden->paths, entry->path, err);
+			if (!rc)
+				rc = strs_add(&hidden->ids, entry->oid.hex, err);
+		}
+	}
+	free(full);
+	return rc;
+}
+
+static int add_hidden(struct strs *out, struct repo *repo, const char *const *prefixes,
+		      size_t count, struct err *err)
+{
+	struct hidden hidden = {repo, STRS_INIT, STRS_INIT, STRS_INIT};
+	struct strs stored = STRS_INIT;
+	int rc = index_entries(repo, prefixes, count, look_at_hidden, &hidden, err);
+
+	if (!rc)
+		rc = hash_as_stored(&stored, repo, &hidden.paths, err);
+	for (size_t i = 0; !rc && i < hidden.paths.count; i++) {
+		if (strcmp(stored.items[i], hidden.ids.items[i]) != 0)
+			rc = strs_add(out, hidden.paths.items[i], err);
+	}
+	for (size_t i = 0; !rc && i < hidden.gone.count; i++)
+		rc = strs_add(out, hidden.gone.items[i], err);
+	strs_release(&hidden.paths);
+	strs_release(&hidden.ids);
+	strs_release(&hidden.gone);
+	strs_release(&stored);
+	return rc;
+}
+
+static void remove_doubles(struct strs *strs)
+{
+	size_t kept = 0;
+
+	strs_sort(strs);
+	for (size_t i = 0; i < strs->count; i++) {
+		if (kept && strcmp(strs->items[kept - 1], strs->items[i]) == 0)
+			free(strs->items[i]);
+		else
+			strs->items[kept++] = strs->items[i];
+	}
+	if (strs->items)
+		strs->items[kept] = NULL;
+	strs->count = kept;
+}
+
+int worktree_changed(struct strs *out, struct repo *repo, const char *const *prefixes, size_t count,
+		     struct err *err)
+{
+	const char *given[PREFIXES_MAX];
+	bool all = false;
+	int rc;
+
+	if (count > PREFIXES_MAX)
+		return err_set(err, ERR_FAIL, "more than %d paths to look at", PREFIXES_MAX);
+	for (size_t i = 0; i < count; i++) {
+		given[i] = prefixes[i];
+		all = all || !prefixes[i][0] || strcmp(prefixes[i], ".") == 0;
+	}
+	if (!count)
+		return 0;
+	rc = add_status(out, repo, given, all ? 0 : count, err);
+	if (!rc)
+		rc = add_hidden(out, repo, given, all ? 0 : count, err);
+	remove_doubles(out);
+	return rc;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The files of the work tree that a branch's move changes. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "git/advance.h"
+#include "git/listing.h"
+
+#define NAMES_SHOWN 5
+
+/* What a checkout would write for a blob: line ends and encoding as the attributes say. */
+static int checkout_bytes(struct buf *out, struct repo *repo, const char *path,
+			  const struct oid *blob, struct err *err)
+{
+	char *option = str_fmt("--path=%s", path);
+	const char *args[] = {"cat-file", "--filters", option, blob->hex, NULL};
+	int rc;
+
+	if (!option)
+		return err_nomem(err);
+	buf_reset(out);
+	rc = run_git_ok(repo, &(struct run){.args = args, .out = out}, "cat-file", err);
+	free(option);
+	return rc;
+}
+
+/* Each folder above a file has to be a real one: a symbolic link may lead out of the work tree. */
+static int check_parents(struct repo *repo, const char *path, struct err *err)
+{
+	char *full = path_join(repo->root, path);
+	struct stat st;
+	int rc = 0;
+
+	if (!full)
+		return err_nomem(err);
+	for (char *at = full + strlen(repo->root) + 1; !rc && (at = strchr(at, '/')); *at++ = '/') {
+		*at = '\0';
+		if (lstat(full, &st) < 0) {
+			if (errno != ENOENT)
+				rc = err_sys(err, errno, "cannot look at %s", full);
+			break;
+		}
+		if (!S_ISDIR(st.st_mode))
+			rc = err_set(err, ERR_FAIL, "%s: %s is no folder", path, full);
+	}
+	free(full);
+	return rc;
+}
+
+/* What a killed file_replace leaves beside its target: ".NAME.certrotate-XXXXXX". */
+static void remove_temporaries(const char *full)
+{
+	const char *name = strrchr(full, '/') + 1;
+	char *dir = strndup(full, (size_t)(name - full));
+	char *prefix = str_fmt(".%s.certrotate-", name);
+	DIR *stream = dir && prefix ? opendir(dir) : NULL;
+	struct dirent *entry;
+
+	while (stream && (entry = readdir(stream))) {
+		if (str_starts(entry->d_name, prefix) &&
+		    strlen(entry->d_name) == strlen(prefix) + 6)
+			(void)unlinkat(dirfd(stream), entry->d_name, 0);
+	}
+	if (stream)
+		(void)closedir(stream);
+	free(prefix);
+	free(dir);
+}
+
+/* What the work tree holds at a path. */
+struct on_disk {
+	bool there, regular;
+	struct oid as_is, stored;
+};
+
+static int look(struct on_disk *out, struct repo *repo, const char *path, struct err *err)
+{
+	struct strs paths = STRS_INIT, ids = STRS_INIT;
+	char *full = path_join(repo->root, path);
+	struct stat st;
+	int rc = full ? 0 : err_nomem(err);
+
+	*out = (struct on_disk){false, false, OID_NONE, OID_NONE};
+	if (!rc && lstat(full, &st) < 0) {
+		if (errno != ENOENT)
+			rc = err_sys(err, errno, "cannot look at %s", full);
+	} else if (!rc) {
+		out->there = true;
+		out->regular = S_ISREG(st.st_mode);
+		if (out->regular)
+			rc = hash_as_is(&out->as_is, full, err);
+		if (!rc && out->regular)
+			rc = strs_add(&paths, path, err);
+	}
+	if (!rc && paths.count)
+		rc = hash_as_stored(&ids, repo, &paths, err);
+	if (!rc && ids.count)
+		rc = oid_parse(&out->stored, ids.items[0], err);
+	strs_release(&paths);
+	strs_release(&ids);
+	free(full);
+	return rc;
+}
+
+/* Line ends can make a file that is neither the blob nor becomes it: then its bytes decide. */
+static int is_checkout_of(bool *out, struct repo *repo, const char *path, const struct oid *blob,
+			  struct err *err)
+{
+	char *full = path_join(repo->root, path);
+	struct buf disk, wanted;
+	int rc = full ? 0 : err_nomem(err);
+
+	buf_init(&disk, GIT_BLOB_MAX);
+	buf_init(&wanted, GIT_BLOB_MAX);
+	if (!rc)
+		rc = checkout_bytes(&wanted, repo, path, blob, err);
+	if (!rc)
+		rc = file_read(&disk, full, GIT_BLOB_MAX, err);
+	*out = !rc && disk.len == wanted.len && !memcmp(disk.data, wanted.data, disk.len);
+	buf_release(&disk);
+	buf_release(&wanted);
+	free(full);
+	return rc;
+}
+
+static int matches(bool *out, struct repo *repo, const struct on_disk *disk, const char *path,
+		   const struct oid *blob, unsigned mode, struct err *err)
+{
+	*out = false;
+	if (!mode || !disk->there) {
+		*out = !mode && !disk->there;
+		return 0;
+	}
+	if (!disk->regular)
+		return 0;
+	*out = oid_equal(&disk->as_is, blob) || oid_equal(&disk->stored, blob);
+	return *out ? 0 : is_checkout_of(out, repo, path, blob, err);
+}
+
+/* Whether git add would give the new entry: content, and the executable bit where it counts. */
+static int note_same(struct file_step *step, struct repo *repo, const struct on_disk *disk,
+		     struct err *err)
+{
+	char *full = path_join(repo->root, step->path);
+	struct stat st;
+
+	if (!full)
+		return err_nomem(err);
+	step->same = disk->regular && oid_equal(&disk->stored, &step->new) &&
+		     lstat(full, &st) == 0 &&
+		     ((st.st_mode & 0100) != 0) == (step->new_mode == GIT_FILEMODE_BLOB_EXECUTABLE);
+	free(full);
+	return 0;
+}
+
+static int check_disk(struct file_step *step, struct repo *repo, bool *clean, struct err *err)
+{
+	struct on_disk disk;
+	int rc = check_parents(repo, step->path, err);
+
+	*clean = false;
+	if (!rc)
+		rc = look(&disk, repo, step->path, err);
+	if (!rc)
+		rc = matches(clean, repo, &disk, step->path, &step->new, step->new_mode, err);
+	step->written = !rc && *clean;
+	if (!rc && step->written)
+		return note_same(step, repo, &disk, err);
+	return rc ? rc : matches(clean, repo, &disk, step->path, &step->old, step->old_mode, err);
+}
+
+static int take_entry(void *ctx, const struct index_entry *entry, struct err *err)
+{
+	struct steps *steps = ctx;
+	struct file_step *step;
+	size_t at;
+
+	if (!strmap_get(&steps->by_path, entry->path, &at))
+		return 0;
+	step = &steps->items[at];
+	if (entry->stage)
+		return err_set(err, ERR_FAIL, "%s has an unresolved conflict", entry->path);
+	if (entry->skipped)
+		return err_set(err, ERR_FAIL, "%s is outside the sparse checkout", entry->path);
+	step->index = entry->oid;
+	step->index_mode = entry->mode;
+	step->assumed = entry->assumed;
+	return 0;
+}
+
+static bool index_is_clean(const struct file_step *step)
+{
+	return (step->index_mode == step->old_mode && oid_equal(&step->index, &step->old)) ||
+	       (step->index_mode == step->new_mode && oid_equal(&step->index, &step->new));
+}
+
+int steps_check(struct steps *steps, struct repo *repo, struct err *err)
+{
+	struct strs changed = STRS_INIT;
+	char names[512];
+	int rc = index_entries(repo, NULL, 0, take_entry, steps, err);
+
+	for (size_t i = 0; !rc && i < steps->count; i++) {
+		bool clean;
+
+		rc = check_disk(&steps->items[i], repo, &clean, err);
+		if (!rc && (!clean || !index_is_clean(&steps->items[i])))
+			rc = strs_add(&changed, steps->items[i].path, err);
+	}
+	if (!rc && changed.count) {
+		strs_join(&changed, NAMES_SHOWN, names, sizeof(names));
+		rc = err_set(err, ERR_FAIL, "changes that are not committed would be lost: %s",
+			     names);
+		err_hint(err, "commit, stash or undo them: git status");
+	}
+	strs_release(&changed);
+	return rc;
+}
+
+/* New files are for those who may look into the work tree, whatever our own umask is. */
+static mode_t new_file_mode(const struct repo *repo, bool executable)
+{
+	struct stat st;
+	mode_t mode = stat(repo->root, &st) == 0 ? st.st_mode & 0777 : 0700;
+
+	return executable ? mode | 0700 : (mode & 0666) | 0600;
+}
+
+static int write_file(struct file_step *step, struct repo *repo, const char *full, struct err *err)
+{
+	bool executable = step->new_mode == GIT_FILEMODE_BLOB_EXECUTABLE;
+	char *dir = strndup(full, (size_t)(strrchr(full, '/') - full));
+	struct buf text;
+	struct stat st;
+	int rc = dir ? 0 : err_nomem(err);
+
+	buf_init(&text, GIT_BLOB_MAX);
+	if (!rc)
+		rc = checkout_bytes(&text, repo, step->path, &step->new, err);
+	if (!rc)
+		rc = file_mkdirs(dir, new_file_mode(repo, true), err);
+	if (!rc)
+		rc = file_replace(full, text.data, text.len, new_file_mode(repo, executable), err);
+	if (!rc && step->old_mode && step->old_mode != step->new_mode && stat(full, &st) == 0 &&
+	    chmod(full, executable ? st.st_mode | 0111 : st.st_mode & ~(mode_t)0111) < 0)
+		rc = err_sys(err, errno, "cannot set the mode of %s", full);
+	buf_release(&text);
+	free(dir);
+	return rc;
+}
+
+/* Folders that become empty go too: git knows none. */
+static int remove_file(const struct repo *repo, char *full, struct err *err)
+{
+	size_t root = strlen(repo->root);
+	int rc = file_remove(full, err);
+
+	for (char *slash; !rc && (slash = strrchr(full, '/')) && (size_t)(slash - full) > root;) {
+		*slash = '\0';
+		if (rmdir(full) < 0)
+			break;
+	}
+	return rc;
+}
+
+static int write_step(struct file_step *step, struct repo *repo, struct err *err)
+{
+	char *full = path_join(repo->root, step->path);
+	struct on_disk disk;
+	int rc;
+
+	if (!full)
+		return err_nomem(err);
+	remove_temporaries(full);
+	rc = step->written    ? 0
+	     : step->new_mode ? write_file(step, repo, full, err)
+			      : remove_file(repo, full, err);
+	if (!rc && !step->written && step->new_mode) {
+		rc = look(&disk, repo, step->path, err);
+		if (!rc)
+			rc = note_same(step, repo, &disk, err);
+	}
+	free(full);
+	return rc;
+}
+
+int steps_write(struct steps *steps, struct repo *repo, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < steps->count; i++)
+		rc = write_step(&steps->items[i], repo, err);
+	return rc;
+}

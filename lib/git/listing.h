@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What the git program says about index and files; for this room only. */
+#ifndef GIT_LISTING_H
+#define GIT_LISTING_H
+
+#include "git/internal.h"
+
+struct index_entry {
+	const char *path;
+	struct oid oid;
+	unsigned mode;
+	int stage;    /* 1 to 3: a conflict */
+	bool assumed; /* assume-unchanged */
+	bool skipped; /* skip-worktree: outside a sparse checkout */
+};
+
+/* Tells each index entry below the prefixes (none: all). each ends it with another code than 0. */
+int index_entries(struct repo *repo, const char *const *prefixes, size_t count,
+		  int (*each)(void *ctx, const struct index_entry *entry, struct err *err),
+		  void *ctx, struct err *err);
+/* Adds the blob id of each file as "git add" would store it (attributes, line ends). */
+int hash_as_stored(struct strs *out, struct repo *repo, const struct strs *paths, struct err *err);
+/* The blob id of the very bytes. */
+int hash_as_is(struct oid *out, const char *file, struct err *err);
+
+#endif

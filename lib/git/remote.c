@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "git/remote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "git/internal.h"
+
+#define SAID_MAX     65536
+#define MASK_MAX     1024 /* user information in a URL is shorter than this */
+#define NO_SUCH_NAME 2	  /* exit code of git remote get-url */
+
+static bool ends_user_info(char c)
+{
+	return c == '/' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\'' ||
+	       c == '"' || c == '<' || c == '>' || c == '?' || c == '#';
+}
+
+/* The length of "user:password" behind "://", 0 where there is none to mask. */
+static size_t user_info(const char *scheme_end, const char *text, const char *at, const char *end)
+{
+	size_t len = 0, at_sign = 0;
+	bool http = (scheme_end - text >= 4 && !strncasecmp(scheme_end - 4, "http", 4)) ||
+		    (scheme_end - text >= 5 && !strncasecmp(scheme_end - 5, "https", 5));
+	bool colon = false;
+
+	for (; at + len < end && len < MASK_MAX && !ends_user_info(at[len]); len++) {
+		colon = colon || at[len] == ':';
+		if (at[len] == '@')
+			at_sign = len;
+	}
+	/* a bare user of ssh says nothing secret; a bare user of https may be a token */
+	colon = colon && memchr(at, ':', at_sign) != NULL;
+	return http || colon ? at_sign : 0;
+}
+
+void remote_add_clean(struct buf *out, const char *text, size_t len)
+{
+	const char *end = text + len, *at = text;
+
+	while (at < end) {
+		const char *mark = memmem(at, (size_t)(end - at), "://", 3);
+		size_t masked;
+
+		if (!mark)
+			break;
+		buf_add_safe(out, at, (size_t)(mark + 3 - at));
+		masked = user_info(mark, text, mark + 3, end);
+		if (masked)
+			buf_adds(out, "***");
+		at = mark + 3 + masked;
+	}
+	buf_add_safe(out, at, (size_t)(end - at));
+}
+
+int remote_url(char **out, struct repo *repo, const char *remote, struct err *err)
+{
+	const char *const args[] = {"remote", "get-url", "--push", "--", remote, NULL};
+	struct child_result result;
+	struct buf text;
+	int rc;
+
+	*out = NULL;
+	buf_init(&text, SAID_MAX);
+	rc = run_git(&result, repo, &(struct run){.args = args, .out = &text}, err);
+	if (!rc && result.code == NO_SUCH_NAME) {
+		err_set(err, ERR_USAGE, "%s: there is no remote named %s", repo->root, remote);
+		rc = err_hint(err, "git remote add %s URL, or set git.remote in certrotate.yml",
+			      remote);
+	} else if (!rc && result.code) {
+		rc = run_fail(err, "remote get-url", &result);
+	}
+	if (!rc) {
+		text.data[strcspn(text.data, "\r\n")] = '\0';
+		*out = strdup(text.data);
+		rc = *out ? 0 : err_nomem(err);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+static int check_remote(struct repo *repo, const char *remote, struct err *err)
+{
+	char *url;
+	int rc = remote_url(&url, repo, remote, err);
+
+	free(url);
+	return rc;
+}
+
+static int fetch_failed(struct err *err, const char *remote, const char *base,
+			const struct child_result *result)
+{
+	if (strstr(result->tail, "couldn't find remote ref")) {
+		err_set(err, ERR_USAGE, "remote %s has no branch named %s", remote, base);
+		return err_hint(err, "push the branch, or set git.base in certrotate.yml");
+	}
+	(void)run_fail(err, "fetch", result);
+	return err_hint(err, "try by hand: git fetch %s", remote);
+}
+
+int remote_fetch(struct repo *repo, const char *remote, const char *base, struct err *err)
+{
+	char *of_base = str_fmt("+refs/heads/%s:refs/remotes/%s/%s", base, remote, base);
+	char *of_ours = str_fmt("+refs/heads/certrotate/*:refs/remotes/%s/certrotate/*", remote);
+	/* no collection of garbage in the background: it would hold our pipes */
+	const char *args[] = {"-c",
+			      "maintenance.auto=false",
+			      "-c",
+			      "gc.auto=0",
+			      "fetch",
+			      "--quiet",
+			      "--prune",
+			      "--no-tags",
+			      "--no-recurse-submodules",
+			      "--",
+			      remote,
+			      of_base,
+			      of_ours,
+			      NULL};
+	struct child_result result;
+	int rc = of_base && of_ours ? check_remote(repo, remote, err) : err_nomem(err);
+
+	if (!rc)
+		rc = run_git(&result, repo, &(struct run){.args = args, .network = true}, err);
+	if (!rc && result.code)
+		rc = fetch_failed(err, remote, base, &result);
+	free(of_base);
+	free(of_ours);
+	return rc;
+}
+
+/* "remote: " lines of git's own output. */
+static void add_said(struct buf *out, const char *text)
+{
+	static const char mark[] = "remote:";
+
+	for (const char *at = text; *at;) {
+		size_t line = strcspn(at, "\r\n");
+		size_t from = sizeof(mark) - 1;
+
+		if (str_starts(at, mark)) {
+			while (from < line && at[from] == ' ')
+				from++;
+			while (line > from && at[line - 1] == ' ')
+				line--;
+			if (line > from) {
+				remote_add_clean(out, at + from, line - from);
+				buf_addc(out, '\n');
+			}
+		}
+		at += strcspn(at, "\r\n");
+		at += *at != '\0';
+	}
+}
+
+/* The line of git push --porcelain about a reference: "FLAG\tFROM:TO\tSUMMARY". NULL: none. */
+static const char *line_about(const char *text, const char *ref)
+{
+	size_t len = strlen(ref);
+
+	for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+		const char *names = *at ? strchr(at, '\t') : NULL;
+		const char *colon = names ? strchr(names, ':') : NULL;
+
+		if (names == at + 1 && colon && !strncmp(colon + 1, ref, len) &&
+		    colon[1 + len] == '\t')
+			return at;
+	}
+	return NULL;
+}
+
+static bool has_moved(const char *line, const char *said)
+{
+	static const char *const reasons[] = {"(stale info)", "(fetch first)", "(non-fast-forward)",
+					      "(incorrect old value",
+					      "(remote ref updated since checkout)"};
+	size_t len = strcspn(line, "\n");
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (memmem(line, len, reasons[i], strlen(reasons[i])))
+			return true;
+	}
+	/* Two pushes at once: the slower one finds the reference changed or locked. */
+	return memmem(line, len, "[remote rejected]", 17) && strstr(said, "cannot lock ref");
+}
+
+static int rejected(struct err *err, const char *remote, const char *ref, const char *line,
+		    const char *said)
+{
+	struct buf reason, lines;
+	const char *open = strchr(line + 1, '\t');
+
+	open = open ? strchr(open + 1, '\t') : NULL;
+	if (has_moved(line, said)) {
+		err_set(err, ERR_LOCK, "%s on remote %s has moved on: not pushed", ref, remote);
+		return err_hint(err, "somebody pushed in between: run it again");
+	}
+	buf_init(&reason, SAID_MAX);
+	buf_init(&lines, SAID_MAX);
+	if (open)
+		remote_add_clean(&reason, open + 1, strcspn(open + 1, "\n"));
+	add_said(&lines, said);
+	for (size_t i = 0; i < lines.len; i++) {
+		if (lines.data[i] == '\n')
+			lines.data[i] = i + 1 < lines.len ? ';' : '\0';
+	}
+	err_set(err, ERR_FAIL, "git push: remote %s refused %s: %s%s%.800s", remote, ref,
+		reason.data, lines.len ? ": " : "", lines.data);
+	if (strcasestr(reason.data, "protected") || strcasestr(lines.data, "protected"))
+		err_hint(err, "for a protected branch set git.flow to merge_request in "
+			      "certrotate.yml");
+	buf_release(&reason);
+	buf_release(&lines);
+	return ERR_FAIL;
+}
+
+static int push(struct repo *repo, const char *remote, const char *commit, const char *ref,
+		const struct oid *expected, struct buf *said, struct err *err)
+{
+	char *lease = str_fmt("--force-with-lease=%s:%s", ref, expected->hex);
+	char *spec = str_fmt("%s:%s", commit, ref);
+	const char *args[] = {"push",
+			      "--porcelain",
+			      "--no-follow-tags",
+			      "--no-recurse-submodules",
+			      lease,
+			      "--",
+			      remote,
+			      spec,
+			      NULL};
+	struct child_result result;
+	struct buf out, errors;
+	const char *line;
+	int rc = lease && spec ? check_remote(repo, remote, err) : err_nomem(err);
+
+	buf_init(&out, SAID_MAX);
+	buf_init(&errors, SAID_MAX);
+	if (!rc)
+		rc = run_git(&result, repo,
+			     &(struct run){
+				     .args = args, .out = &out, .errors = &errors, .network = true},
+			     err);
+	line = rc ? NULL : line_about(out.data, ref);
+	if (!rc && line && line[0] == '!') {
+		rc = rejected(err, remote, ref, line, errors.data);
+	} else if (!rc && result.code) {
+		(void)run_fail(err, "push", &result);
+		rc = err_hint(err, "try by hand: git push --dry-run %s", remote);
+	}
+	if (!rc && said)
+		add_said(said, errors.data);
+	buf_release(&out);
+	buf_release(&errors);
+	free(lease);
+	free(spec);
+	return rc;
+}
+
+static int check_ref(const char *ref, struct err *err)
+{
+	int valid = 0;
+
+	if (str_starts(ref, "refs/") && git_reference_name_is_valid(&valid, ref) == 0 && valid)
+		return 0;
+	return err_set(err, ERR_FAIL, "'%s' is no full name of a reference", ref);
+}
+
+int remote_push(struct repo *repo, const char *remote, const struct oid *commit, const char *ref,
+		const struct oid *expected, struct buf *said, struct err *err)
+{
+	bool forward = true;
+	int rc = check_ref(ref, err);
+
+	if (!rc && !oid_is_none(expected))
+		rc = repo_is_ancestor(&forward, repo, expected, commit, err);
+	else if (!rc && !repo_has_commit(repo, commit))
+		rc = err_set(err, ERR_FAIL, "commit " OID_SHORT " is not in this clone",
+			     commit->hex);
+	/* A lease alone would let git throw away what the remote has. */
+	if (!rc && !forward)
+		rc = err_set(err, ERR_FAIL,
+			     "commit " OID_SHORT " does not follow " OID_SHORT
+			     ", where %s on remote %s is: not pushed",
+			     commit->hex, expected->hex, ref, remote);
+	return rc ? rc : push(repo, remote, commit->hex, ref, expected, said, err);
+}
+
+int remote_push_delete(struct repo *repo, const char *remote, const char *ref,
+		       const struct oid *expected, struct err *err)
+{
+	const char *const args[] = {"ls-remote", "--refs", "--", remote, ref, NULL};
+	struct oid checked;
+	struct buf out;
+	int rc = check_ref(ref, err);
+
+	buf_init(&out, SAID_MAX);
+	if (!rc)
+		rc = oid_parse(&checked, expected->hex, err);
+	if (!rc)
+		rc = check_remote(repo, remote, err);
+	if (!rc)
+		rc = run_git_ok(repo, &(struct run){.args = args, .out = &out, .network = true},
+				"ls-remote", err);
+	if (!rc && out.len)
+		rc = push(repo, remote, "", ref, expected, NULL, err);
+	buf_release(&out);
+	return rc;
+}
