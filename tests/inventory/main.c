@@ -7,6 +7,7 @@ int main(void)
 		yaml_suite,
 		certs_suite,
 		config_suite,
+		config_errors_suite,
 		chain_suite,
 		hosts_suite,
 		certs_random_suite,

@@ -8,6 +8,7 @@
 Suite *yaml_suite(void);
 Suite *certs_suite(void);
 Suite *config_suite(void);
+Suite *config_errors_suite(void);
 Suite *chain_suite(void);
 Suite *hosts_suite(void);
 Suite *certs_random_suite(void);
