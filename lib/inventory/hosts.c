@@ -27,6 +27,8 @@ static int add_one(struct hosts *hosts, const char *name, const char *address, b
 	int rc;
 
 	if (!strmap_get(&hosts->index, name, &at)) {
+		if (!name[0])
+			return err_set(err, ERR_USAGE, "a host without a name");
 		if (hosts->count == HOSTS_MAX)
 			return err_set(err, ERR_USAGE, "more than %d hosts", HOSTS_MAX);
 		if (hosts->count == hosts->cap) {

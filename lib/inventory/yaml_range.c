@@ -87,7 +87,7 @@ static size_t block_end(const struct yaml *yaml, const struct yaml_node *node)
 	for (size_t at = node->content + 1; at < end && strchr("+-0123456789", text[at]); at++)
 		keep = keep || text[at] == '+';
 	for (;;) {
-		size_t line;
+		size_t before = end, line;
 
 		if (end > node->content && text[end - 1] == '\n')
 			end -= end > node->content + 1 && text[end - 2] == '\r' ? 2 : 1;
@@ -101,6 +101,8 @@ static size_t block_end(const struct yaml *yaml, const struct yaml_node *node)
 		if (line > first && !is_break(text[line - 1]))
 			return end;
 		if (end - line > indent)
+			return end;
+		if (line == before) /* "key: |" at the very end of the text */
 			return end;
 		end = line;
 	}

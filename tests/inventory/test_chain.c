@@ -271,6 +271,7 @@ static const struct {
 	 "paths are relative to the repository and stay inside it"},
 	{"intermediates:\n- {name: a, servers: {h: }, hosts: gone}\n",
 	 "c.yml:2: the servers of authority 'a': gone: No such file or directory", ""},
+	{"intermediates: |", "c.yml:1: intermediates: expected a list of authorities", ""},
 	{"a: 1\na: 2\n", "c.yml:2: ", ""},
 	{"a: [\n", "c.yml:", ""},
 };

@@ -106,6 +106,8 @@ static const struct {
 	{"hosts", "a\nb c\n", "hosts:2: expected key=value behind a host"},
 	{"hosts", "a\nb[3:1]\n", "hosts:2: 'b[3:1]' is not a range of hosts"},
 	{"hosts.yml", "g: {hosts: {'a[x]y[1:2:0]': }}\n", ""},
+	{"hosts", "a\n:22\n", "hosts:2: a host without a name"},
+	{"hosts.yml", "g: {hosts: {'': }}\n", "hosts.yml: a host without a name"},
 	{"hosts.yml", "g: {hosts: {'a[1:2:0]': }}\n",
 	 "hosts.yml: 'a[1:2:0]' is not a range of hosts"},
 };
