@@ -3,7 +3,8 @@
 
 int main(void)
 {
-	Suite *(*const suites[])(void) = {loop_suite, child_suite, filter_suite, NULL};
+	Suite *(*const suites[])(void) = {loop_suite,  child_suite,   filter_suite,
+					  recap_suite, ansible_suite, NULL};
 
 	return test_main(suites);
 }
