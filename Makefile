@@ -23,12 +23,15 @@ ifdef CI
 WARNINGS += -Werror
 endif
 LIBRARIES = libssl libcrypto yaml-0.1 libgit2 libpq jansson
-# Asked when a recipe runs, not when this file is read: "make deps" must work before they are there.
-LIBRARY_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
-LIBRARY_LIBS = $(shell pkg-config --libs $(LIBRARIES)) -pthread
-CHECK_LIBS = $(shell pkg-config --libs check)
+# Asked once, when a recipe first needs it: "make deps" must work before pkg-config is there.
+LIBRARY_CFLAGS = $(eval LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES)))$(LIBRARY_CFLAGS)
+LIBRARY_LIBS = $(eval LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARIES)) -pthread)$(LIBRARY_LIBS)
+CHECK_LIBS = $(eval CHECK_LIBS := $(shell pkg-config --libs check))$(CHECK_LIBS)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DCERTROTATE_VERSION='"$(VERSION)"' -Ilib -I. \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pthread $(WARNINGS) $(CFLAGS)
+# make V=1 shows whole commands.
+Q = $(if $(V),,@)
+SAY = $(if $(V),@:,@printf '  %-4s %s\n')
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 ROOMS = base secret pki vault inventory git proc net safety
@@ -45,21 +48,25 @@ SUITE_BINS = $(SUITES:%=$(BUILD)/tests/%)
 all: $(BUILD)/certrotate
 
 $(BUILD)/certrotate: $(CMD_OBJ) $(BUILD)/libcertrotate.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
 $(BUILD)/libcertrotate.a: $(LIB_OBJ)
-	rm -f $@
-	$(AR) rcs $@ $^
+	$(SAY) AR $@
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY) CC $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 define SUITE_RULE
 $(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/$(1)/*.c))) \
 		$(SUPPORT_OBJ) $(BUILD)/libcertrotate.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBRARY_LIBS)
+	$$(SAY) LINK $$@
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBRARY_LIBS)
 endef
 $(foreach suite,$(SUITES),$(eval $(call SUITE_RULE,$(suite))))
 
@@ -97,7 +104,8 @@ demo: deps
 
 $(BUILD)/demo-load: tests/demo/load.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
 
 lint: deps
 	tools/lint $(BUILD) $(VERSION)
