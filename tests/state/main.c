@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "tests/state/suites.h"
+
+int main(void)
+{
+	static Suite *(*const suites[])(void) = {
+		table_suite,  store_suite,  journal_suite, generation_suite,
+		target_suite, waiver_suite, NULL};
+
+	return test_main(suites);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#ifndef TESTS_STATE_SUITES_H
+#define TESTS_STATE_SUITES_H
+
+#include "tests/support/support.h"
+
+Suite *table_suite(void);
+Suite *store_suite(void);
+Suite *journal_suite(void);
+Suite *generation_suite(void);
+Suite *target_suite(void);
+Suite *waiver_suite(void);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <stdlib.h>
+#include <string.h>
+
+#include "state/store.h"
+#include "tests/state/suites.h"
+
+static int parse(struct store *store, const char *text, struct err *err)
+{
+	return store_parse(store, text, strlen(text), "dev:state.json", "poc", err);
+}
+
+START_TEST(a_state_survives_writing_and_reading)
+{
+	struct store store, again;
+	struct err err = {0};
+	struct buf text, text_again;
+
+	buf_init(&text, BUF_TEXT_MAX);
+	buf_init(&text_again, BUF_TEXT_MAX);
+	ck_ok(store_init(&store, "poc", STATE_GENERATED, &err), &err);
+	ck_ok(store_set(&store.old_gen, "g1", &err), &err);
+	ck_ok(store_set(&store.new_gen, "g2", &err), &err);
+	ck_ok(store_set(&store.rotation, "20261121T013000Z-7f3a", &err), &err);
+	ck_ok(strs_add(&store.host_set, "db1.example.com", &err), &err);
+	ck_ok(strs_add(&store.behind, "db3.example.com", &err), &err);
+	ck_ok(store_begin(&store, table_find(STATE_GENERATED, EVENT_NEXT), "DBA <dba@x>", "laptop",
+			  1795224600, NULL, &err),
+	      &err);
+	ck_ok(store_dump(&text, &store, &err), &err);
+	ck_ok(parse(&again, text.data, &err), &err);
+	ck_ok(store_dump(&text_again, &again, &err), &err);
+	ck_assert_str_eq(text.data, text_again.data);
+	ck_assert(again.under_way.active);
+	ck_assert_int_eq(again.under_way.phase, PHASE_TRUST);
+	ck_assert_int_eq(again.under_way.to, STATE_TRUSTED);
+	ck_assert_str_eq(again.under_way.host, "laptop");
+	ck_assert_int_eq(again.revision, 1);
+	ck_contains(text.data, "\"state\": \"generated\"");
+	store_release(&store);
+	store_release(&again);
+	buf_release(&text);
+	buf_release(&text_again);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	const char *message;
+} bad[] = {
+	{"{\"version\": 2, \"environment\": \"poc\", \"state\": \"idle\"}",
+	 "dev:state.json: state of version 2, this certrotate knows version 1"},
+	{"{\"version\": 1, \"environment\": \"prod\", \"state\": \"idle\"}",
+	 "dev:state.json: the state of environment 'prod', not of 'poc'"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"2\"}",
+	 "dev:state.json: unknown state"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"trusted\"}",
+	 "dev:state.json: the state needs an old and a new generation"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", "
+	 "\"generations\": {\"old\": \"../../etc\"}}",
+	 "dev:state.json: 'generations' holds a name that is not g1, g2, …"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", "
+	 "\"under_way\": {\"phase\": \"x\"}}",
+	 "dev:state.json: 'under_way' names no known phase, direction or state"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"history\": 7}",
+	 "dev:state.json: 'history' is not a list"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"behind\": [7]}",
+	 "dev:state.json: 'behind' is not a list of names"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"behind\": [\"a\\nb\"]}",
+	 "dev:state.json: 'behind' is not a list of names"},
+	{"{}", "dev:state.json: not a certrotate state file: it has no 'version'"},
+	{"[]", "dev:state.json: not a certrotate state file: it has no 'version'"},
+	{"{\"version\": 1,\n", "dev:state.json:2: not valid JSON"},
+};
+
+START_TEST(what_is_no_state_of_ours_is_refused)
+{
+	struct err err = {0};
+	struct store store;
+
+	ck_assert_int_eq(parse(&store, bad[_i].text, &err), ERR_FAIL);
+	ck_contains(err.msg, bad[_i].message);
+}
+END_TEST
+
+START_TEST(a_state_cut_anywhere_is_refused)
+{
+	struct err err = {0};
+	struct store store;
+	struct buf text;
+
+	buf_init(&text, BUF_TEXT_MAX);
+	ck_ok(store_init(&store, "poc", STATE_IDLE, &err), &err);
+	ck_ok(store_dump(&text, &store, &err), &err);
+	store_release(&store);
+	for (size_t len = 0; len + 2 < text.len; len++)
+		ck_assert_int_eq(store_parse(&store, text.data, len, "s", "poc", &err), ERR_FAIL);
+	buf_release(&text);
+}
+END_TEST
+
+START_TEST(the_last_entry_of_an_outcome_is_found)
+{
+	struct err err = {0};
+	struct store store;
+	const char text[] = "{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", "
+			    "\"history\": [{\"outcome\": \"completed\", \"phase\": \"trust\"}, "
+			    "{\"outcome\": \"completed\", \"phase\": \"prune\"}, "
+			    "{\"outcome\": \"reverted\", \"phase\": \"x\"}]}";
+
+	ck_ok(parse(&store, text, &err), &err);
+	ck_assert_str_eq(js_str(store_last(&store, "completed"), "phase", ""), "prune");
+	ck_assert_ptr_null(store_last(&store, "abandoned"));
+	store_release(&store);
+}
+END_TEST
+
+Suite *store_suite(void)
+{
+	Suite *suite = suite_create("store");
+	TCase *tc = tcase_create("store");
+
+	tcase_add_test(tc, a_state_survives_writing_and_reading);
+	tcase_add_loop_test(tc, what_is_no_state_of_ours_is_refused, 0,
+			    (int)(sizeof(bad) / sizeof(bad[0])));
+	tcase_add_test(tc, a_state_cut_anywhere_is_refused);
+	tcase_add_test(tc, the_last_entry_of_an_outcome_is_found);
+	suite_add_tcase(suite, tc);
+	return suite;
+}

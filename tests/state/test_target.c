@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <stdlib.h>
+#include <string.h>
+
+#include "state/target.h"
+#include "tests/state/suites.h"
+#include "tests/support/pki.h"
+
+static struct arena *arena;
+static struct generation old_gen, new_gen;
+
+static char *pem_of(const struct cert *cert)
+{
+	struct err err = {0};
+	struct buf buf;
+
+	buf_init(&buf, BUF_TEXT_MAX);
+	ck_ok(cert_to_pem(&buf, cert, &err), &err);
+	return buf_detach(&buf);
+}
+
+static void add_leaf(struct generation *gen, struct test_chain *chain, const char *authority,
+		     const char *name, enum leaf_kind kind)
+{
+	struct key *key = NULL;
+	struct cert *cert = kind == LEAF_SERVER ? test_server(chain, &key, name)
+						: test_client(chain, &key, name);
+	char *pem = pem_of(cert);
+	struct secret text;
+	struct err err = {0};
+
+	ck_ok(generation_add_leaf(gen, authority, name, kind, pem, strlen(pem), NULL, 0, &err),
+	      &err);
+	ck_ok(key_to_pem(&text, arena, key, &err), &err);
+	ck_ok(generation_add_key(gen, authority, name, text.data, text.len, NULL, 0, &err), &err);
+	free(pem);
+	key_free(key);
+	cert_free(cert);
+}
+
+static void make(struct generation *gen, const char *id, bool extra)
+{
+	struct test_chain chain = {0};
+	struct err err = {0};
+	struct buf text;
+
+	test_chain_init(&chain, id);
+	buf_init(&text, BUF_TEXT_MAX);
+	ck_ok(generation_init(gen, id, arena, &err), &err);
+	ck_ok(bundle_to_pem(&text, &chain.bundle, &err), &err);
+	ck_ok(generation_add_authority(gen, "server", text.data, text.len, NULL, 0, &err), &err);
+	ck_ok(generation_add_authority(gen, "client", text.data, text.len, NULL, 0, &err), &err);
+	add_leaf(gen, &chain, "server", "db1.example.com", LEAF_SERVER);
+	add_leaf(gen, &chain, "client", "postgres", LEAF_CLIENT);
+	if (extra)
+		add_leaf(gen, &chain, "client", "added", LEAF_CLIENT);
+	buf_release(&text);
+	test_chain_release(&chain);
+}
+
+static void setup(void)
+{
+	arena = arena_new((size_t)16 << 20);
+	make(&old_gen, "g1", false);
+	make(&new_gen, "g2", true);
+}
+
+static void teardown(void)
+{
+	generation_release(&old_gen);
+	generation_release(&new_gen);
+	arena_free(arena);
+}
+
+/* Which generation a state takes each value from: the table of phases, spelled out once more. */
+static const struct {
+	enum state state;
+	bool both, new_servers, new_clients;
+} rows[] = {
+	{STATE_IDLE, false, false, false},	    {STATE_GENERATED, false, false, false},
+	{STATE_TRUSTED, true, false, false},	    {STATE_SERVERS_SWITCHED, true, true, false},
+	{STATE_CLIENTS_SWITCHED, true, true, true},
+};
+
+START_TEST(each_state_takes_each_value_from_its_generation)
+{
+	const struct generation *servers = rows[_i].new_servers ? &new_gen : &old_gen;
+	const struct generation *clients = rows[_i].new_clients ? &new_gen : &old_gen;
+	struct target_value chain;
+	struct target target;
+	struct bundle bundle = BUNDLE_INIT;
+	struct err err = {0};
+
+	ck_ok(target_init(&target, rows[_i].state, &old_gen, &new_gen, &err), &err);
+	ck_assert_str_eq(target_leaf(&target, "server", "db1.example.com").text,
+			 generation_leaf(servers, "server", "db1.example.com")->pem);
+	ck_assert_str_eq(target_key(&target, "server", "db1.example.com").text,
+			 generation_leaf(servers, "server", "db1.example.com")->key.data);
+	ck_assert_str_eq(target_leaf(&target, "client", "postgres").text,
+			 generation_leaf(clients, "client", "postgres")->pem);
+	ck_assert_int_eq(target_leaf(&target, "client", "added").present, rows[_i].new_clients);
+	ck_assert(!target_leaf(&target, "client", "nobody").present);
+	chain = target_chain(&target, "client");
+	ck_ok(bundle_from_pem(&bundle, chain.text, chain.len, "chain", &err), &err);
+	ck_assert_uint_eq(bundle.count, rows[_i].both ? 4 : 2);
+	if (rows[_i].both) {
+		ck_assert(cert_equal(bundle.items[0], new_gen.authorities[1].bundle.items[0]));
+		ck_assert(cert_equal(bundle.items[2], old_gen.authorities[1].bundle.items[0]));
+	} else {
+		ck_assert_str_eq(chain.text, old_gen.authorities[1].chain);
+	}
+	bundle_release(&bundle);
+	target_release(&target);
+}
+END_TEST
+
+START_TEST(after_the_prune_the_new_generation_stands_alone)
+{
+	struct target target;
+	struct err err = {0};
+
+	ck_ok(target_init(&target, STATE_IDLE, &new_gen, NULL, &err), &err);
+	ck_assert_str_eq(target_chain(&target, "server").text, new_gen.authorities[0].chain);
+	ck_assert(target_leaf(&target, "client", "added").present);
+	target_release(&target);
+}
+END_TEST
+
+Suite *target_suite(void)
+{
+	Suite *suite = suite_create("target");
+	TCase *tc = tcase_create("target");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, each_state_takes_each_value_from_its_generation, 0,
+			    (int)(sizeof(rows) / sizeof(rows[0])));
+	tcase_add_test(tc, after_the_prune_the_new_generation_stands_alone);
+	suite_add_tcase(suite, tc);
+	return suite;
+}

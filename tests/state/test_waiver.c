@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <string.h>
+
+#include "state/plan.h"
+#include "tests/state/suites.h"
+
+START_TEST(a_waiver_covers_its_gate_and_subject_only)
+{
+	struct findings list = FINDINGS_INIT;
+	struct waivers waivers = {0};
+	struct err err = {0};
+
+	ck_ok(findings_add(&list, "endpoint", SEVERITY_BLOCK, "db3", NULL, &err, "down"), &err);
+	ck_ok(findings_add(&list, "endpoint", SEVERITY_BLOCK, "db2", NULL, &err, "down"), &err);
+	ck_ok(findings_add(&list, "chain", SEVERITY_BLOCK, "server db3", NULL, &err, "x"), &err);
+	ck_ok(waivers_add(&waivers, "endpoint=db3:power: supply", &err), &err);
+	ck_assert_str_eq(waivers.items[0].reason, "power: supply");
+	waivers_apply(&waivers, &list);
+	ck_assert(list.items[0].waived);
+	ck_assert(!list.items[1].waived);
+	ck_assert(!list.items[2].waived);
+	ck_ok(waivers_add(&waivers, "chain=db3:known", &err), &err);
+	ck_ok(waivers_add(&waivers, "endpoint:all of them", &err), &err);
+	waivers_apply(&waivers, &list);
+	ck_assert_uint_eq(findings_count(&list, SEVERITY_BLOCK), 0);
+	waivers_release(&waivers);
+	findings_release(&list);
+}
+END_TEST
+
+START_TEST(hosts_are_waived_by_name)
+{
+	struct waivers waivers = {0};
+	struct strs hosts = STRS_INIT;
+	struct err err = {0};
+
+	ck_ok(waivers_add(&waivers, "hosts=db3.example.com:in repair", &err), &err);
+	ck_ok(waivers_subjects(&hosts, &waivers, "hosts", &err), &err);
+	ck_assert_uint_eq(hosts.count, 1);
+	ck_assert_str_eq(hosts.items[0], "db3.example.com");
+	ck_ok(waivers_add(&waivers, "hosts:in repair", &err), &err);
+	ck_assert_int_eq(waivers_subjects(&hosts, &waivers, "hosts", &err), ERR_USAGE);
+	ck_assert_str_eq(err.msg, "--waive hosts needs a name");
+	strs_release(&hosts);
+	waivers_release(&waivers);
+}
+END_TEST
+
+START_TEST(a_waiver_without_a_reason_is_none)
+{
+	static const char *const bad[] = {"hosts", "hosts=db3", "hosts=db3:", ":why", "hosts: "};
+	struct waivers waivers = {0};
+	struct err err = {0};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_int_eq(waivers_add(&waivers, bad[i], &err), ERR_USAGE);
+		ck_contains(err.msg, "is not of the form GATE[=SUBJECT]:REASON");
+	}
+	ck_assert_uint_eq(waivers.count, 0);
+}
+END_TEST
+
+Suite *waiver_suite(void)
+{
+	Suite *suite = suite_create("waiver");
+	TCase *tc = tcase_create("waiver");
+
+	tcase_add_test(tc, a_waiver_covers_its_gate_and_subject_only);
+	tcase_add_test(tc, hosts_are_waived_by_name);
+	tcase_add_test(tc, a_waiver_without_a_reason_is_none);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
