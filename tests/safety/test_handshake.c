@@ -148,6 +148,7 @@ Suite *handshake_suite(void)
 	Suite *suite = suite_create("handshake");
 	TCase *tc = tcase_create("in memory");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, both_versions_connect);
 	tcase_add_loop_test(tc, a_server_that_is_not_trusted_is_refused, 0, 2);

@@ -435,6 +435,7 @@ Suite *password_suite(void)
 	Suite *suite = suite_create("vault passwords");
 	TCase *tc = tcase_create("found");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, nothing_configured_lists_the_places);
 	tcase_add_test(tc, a_cfg_that_does_not_set_it_is_named);
@@ -467,6 +468,7 @@ Suite *script_suite(void)
 	Suite *suite = suite_create("vault password scripts");
 	TCase *tc = tcase_create("scripts");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_script_gives_its_output);
 	tcase_add_test(tc, a_client_script_gets_the_label);

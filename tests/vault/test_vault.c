@@ -315,6 +315,7 @@ Suite *vault_suite(void)
 	Suite *suite = suite_create("vault");
 	TCase *tc = tcase_create("text");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, every_length_comes_back);
 	tcase_add_test(tc, lines_are_as_ansible_vault_writes_them);
 	tcase_add_test(tc, label_and_password_are_told);
