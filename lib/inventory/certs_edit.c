@@ -142,7 +142,8 @@ static int note_insert(struct edit *edit, size_t index, const struct certs_entry
 
 	if (entry)
 		return change_err(edit, change, ERR_FAIL, err, "is there already");
-	if (!*name || !*change->authority || !text_is_utf8(name, strlen(name)) ||
+	if (!*name || !*change->authority || !strcmp(name, "<<") ||
+	    !strcmp(change->authority, "<<") || !text_is_utf8(name, strlen(name)) ||
 	    !text_is_utf8(change->authority, strlen(change->authority)) ||
 	    (change->kind == CERTS_LEAF && !strcmp(name, CHAIN_NAME)))
 		return change_err(edit, change, ERR_FAIL, err, "is no name for an entry");

@@ -25,7 +25,7 @@ static bool same_scalar(const struct yaml_node *a, const struct yaml_node *b)
 
 static bool is_wanted(const struct yaml_node *node, const struct certs_change *change)
 {
-	if (node->kind != YAML_KIND_SCALAR || node_is_vault(node) != change->vault || node->anchor)
+	if (node->kind != YAML_KIND_SCALAR || node_is_vault(node) != change->vault)
 		return false;
 	if (yaml_is_null(node))
 		return change->len == 0;
@@ -72,7 +72,7 @@ static int check_new(struct verify *v, const struct yaml_node *node, struct err 
 		return err_nomem(err);
 	found = strmap_get(&v->edit->inserts, path, &index);
 	free(path);
-	if (!found || !is_wanted(node, &v->edit->changes[index]))
+	if (!found || node->anchor || !is_wanted(node, &v->edit->changes[index]))
 		return fail(v, NULL, err);
 	v->inserted++;
 	return 0;
@@ -116,7 +116,8 @@ static int compare(struct verify *v, const struct yaml_node *a, const struct yam
 
 	if (change && change->verb != CERTS_REMOVE) {
 		/* An entry that held the text already kept its bytes. */
-		return is_wanted(b, change) ? 0 : fail(v, a, err);
+		return is_wanted(b, change) && same_text(a->anchor, b->anchor) ? 0
+									       : fail(v, a, err);
 	}
 	if (is_container(a) && a->kind == b->kind) {
 		if (!same_text(a->tag, b->tag) || !same_text(a->anchor, b->anchor))

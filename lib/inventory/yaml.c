@@ -201,6 +201,7 @@ void yaml_path(const struct yaml_node *node, char *out, size_t size)
 int yaml_err(const struct yaml *yaml, const struct yaml_node *node, int code, struct err *err,
 	     const char *fmt, ...)
 {
+	size_t line = node && node->key ? node->key->line : node ? node->line : 0;
 	char path[512];
 	va_list ap;
 
@@ -213,9 +214,9 @@ int yaml_err(const struct yaml *yaml, const struct yaml_node *node, int code, st
 	}
 	yaml_path(node, path, sizeof(path));
 	if (path[0])
-		(void)err_prefix(err, "%s:%zu: %s", yaml->name, node->line, path);
+		(void)err_prefix(err, "%s:%zu: %s", yaml->name, line, path);
 	else
-		(void)err_prefix(err, "%s:%zu", yaml->name, node->line);
+		(void)err_prefix(err, "%s:%zu", yaml->name, line);
 	return code;
 }
 

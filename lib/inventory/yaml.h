@@ -107,7 +107,8 @@ bool yaml_int(const struct yaml_node *node, int64_t *out);
 
 /* "certs.server.db1.example.com", "hosts[2]", "" for the root; long keys are cut. For messages. */
 void yaml_path(const struct yaml_node *node, char *out, size_t size);
-/* Sets "NAME:LINE: PATH: MESSAGE" (without PATH for the root) and returns code. */
+/* Sets "NAME:LINE: PATH: MESSAGE" (without PATH for the root) and returns code. The line is the
+ * key's, where there is one. */
 int yaml_err(const struct yaml *yaml, const struct yaml_node *node, int code, struct err *err,
 	     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* ERR_FAIL where the node or anything below it is or has an alias, an anchor or a merge key. */

@@ -11,6 +11,8 @@ int main(void)
 		chain_suite,
 		hosts_suite,
 		certs_random_suite,
+		certs_refused_suite,
+		certs_files_suite,
 		NULL,
 	};
 
