@@ -40,7 +40,7 @@ struct resolved {
 
 /*
  * Looks all the names up. 0 also where some were not found (see error); ERR_STOPPED on a stop
- * request; ERR_FAIL without memory. *out is zero or released before, and resolved_release after.
+ * request; ERR_FAIL without memory. * *out is overwritten; resolved_release it after success.
  */
 int resolve_names(struct resolved *out, struct loop *loop, const struct strs *names,
 		  int64_t deadline_ms, struct err *err);
