@@ -122,7 +122,7 @@ struct probe_result {
 	struct cert *leaf;    /* served; NULL where none was seen. Also after a later failure */
 	struct bundle chain;  /* all that was served, leaf first */
 	bool client_asked;    /* a CertificateRequest came */
-	struct strs ca_names; /* subjects of the CertificateRequest, RFC 2253 order */
+	struct strs ca_names; /* subjects of the CertificateRequest, as cert_subject() */
 	struct probe_name *ca_ders; /* the same as DER; ca_names.count of them */
 	bool trusted;		    /* the chain leads to trust_pem, for a server, today */
 	char verify_error[512];	    /* one sentence; "" if trusted or not verified */

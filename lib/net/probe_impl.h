@@ -39,8 +39,8 @@ struct probe_shared {
 	BIO_METHOD *bio;
 };
 
-int probe_shared_init(struct probe_shared *shared, const struct probe_target *targets,
-		      size_t count, struct err *err);
+int probe_shared_init(struct probe_shared *shared, const struct probe_target *targets, size_t count,
+		      struct err *err);
 void probe_shared_release(struct probe_shared *shared);
 void probe_shared_use(struct probe_shared *shared, size_t target); /* one more probe of it */
 void probe_shared_done(struct probe_shared *shared, size_t target);
@@ -66,6 +66,7 @@ struct probe_conn {
 	SSL *ssl;
 	size_t bytes; /* read so far */
 	bool flooded; /* more than PROBE_BYTES_MAX came */
+	bool eof;     /* the server closed its side */
 	int io_errno; /* of the last failed read or write */
 	int alert;    /* fatal alert received; -1: none */
 	bool cert_sent;

@@ -27,9 +27,9 @@ static uint32_t get32(const unsigned char *at)
 int probe_start_message(struct probe_conn *conn)
 {
 	const char *database = conn->target->database ? conn->target->database : "postgres";
-	const char *const texts[] = {"user",	       conn->target->user, "database",
-				     database,	       "application_name", "certrotate",
-				     "client_encoding", "UTF8"};
+	const char *const texts[] = {
+		"user",	      conn->target->user, "database", database, "application_name",
+		"certrotate", "client_encoding",  "UTF8"};
 	size_t len = 8;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -122,7 +122,7 @@ bool probe_answer_read(struct probe_conn *conn, bool all)
 		return true;
 	if (conn->answer_len < 9)
 		return all;
-	conn->result->login =
-		get32(conn->answer + 5) == AUTH_OK ? PROBE_LOGIN_OK : PROBE_LOGIN_CONTINUE;
+	conn->result->login = get32(conn->answer + 5) == AUTH_OK ? PROBE_LOGIN_OK
+								 : PROBE_LOGIN_CONTINUE;
 	return true;
 }

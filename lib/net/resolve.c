@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_LEN   253 /* RFC 1035, section 2.3.4, without the dots' overhead */
-#define FIRST_POLL_MS  1
+#define NAME_MAX_LEN	253 /* RFC 1035, section 2.3.4, without the dots' overhead */
+#define FIRST_POLL_MS	1
 #define SLOWEST_POLL_MS 20
 
 /* Handed to the C library while it looks the name up: freed only when it has given it back. */
@@ -111,8 +111,7 @@ static int keep_answer(struct resolved_name *item, struct lookup *lookup, int an
 	if (answer == 0)
 		rc = keep_addresses(item, lookup->request.ar_result, err);
 	if (!rc && !item->count)
-		rc = keep_error(item,
-				answer ? gai_strerror(answer) : "name has no address", err);
+		rc = keep_error(item, answer ? gai_strerror(answer) : "name has no address", err);
 	if (lookup->request.ar_result)
 		freeaddrinfo(lookup->request.ar_result);
 	free(lookup);
@@ -132,8 +131,7 @@ static void poll_answers(struct loop_timer *timer, void *ctx)
 		round->lookups[i] = NULL;
 		round->pending--;
 		if (!round->rc)
-			round->rc =
-				keep_answer(&round->out->items[i], lookup, answer, round->err);
+			round->rc = keep_answer(&round->out->items[i], lookup, answer, round->err);
 	}
 	round->poll_ms = round->poll_ms * 2 > SLOWEST_POLL_MS ? SLOWEST_POLL_MS
 							      : round->poll_ms * 2;

@@ -11,6 +11,7 @@
 #include "pki/cert.h"
 #include "pki/issue.h"
 #include "pki/key.h"
+#include "pki/native.h"
 #include "pki/verify.h"
 
 /* Message "FMT: OpenSSL's last reason"; empties OpenSSL's queue. ERR_FAIL. */
@@ -66,8 +67,6 @@ bool dns_covers(const char *pattern, const char *host);
  * is there but unreadable or twice.
  */
 int cert_extension(void **out, const struct cert *cert, int nid, struct err *err);
-/* "C=NL, O=Acme"; free() it. NULL when it cannot be shown. */
-char *name_text(const X509_NAME *name);
 /* The first CN as UTF-8; "" where there is none or it holds a NUL. free() it. */
 int name_common_name(char **out, const X509_NAME *name, struct err *err);
 int dn_to_name(X509_NAME **out, const struct dn *dn, struct err *err);

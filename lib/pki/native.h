@@ -19,5 +19,7 @@ X509_STORE *verifier_native(const struct verifier *verifier);
 
 /* A certificate that a peer showed; takes a reference of its own. name is for messages. */
 int cert_from_native(struct cert **out, X509 *x509, const char *name, struct err *err);
+/* A name as cert_subject() writes it; free() it. NULL without memory. */
+char *name_text(const X509_NAME *name);
 
 #endif
