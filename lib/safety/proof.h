@@ -9,24 +9,27 @@
  * (severity in brackets; "today": what is live already and fails already is a warning, not our
  * doing):
  *
- *   pem-text       a text that a peer could not read, a glued one above all [block; today: warning
- *                  for a leaf, block for a bundle, because nothing can be proven with it]
- *   chain          a peer refuses a leaf: chain, purpose, validity, weak algorithm [block; today]
- *   expires-soon   a pair that is good now fails before the rotation can end [block]
- *   host-name      a host's name is not in the leaf by libpq's rule [block; today];
- *                  only in the CN: newer clients refuse that [warning]
- *   no-san         a server's leaf without any name in the SAN [warning]
- *   key            the key is unreadable, or of another certificate [block; today];
- *                  the key of a new leaf is not known [warning]
- *   handshake      a real TLS handshake in memory fails [block; today]
- *   outlives-ca    a leaf is valid longer than its CA [warning]
- *   ed25519        a server's leaf is signed with Ed25519: breaks SCRAM logins [block; today]
- *   client-name    a client's new leaf has another CN than the user, as its old one had not
- * [block]; without an old one [warning] leaf-names, leaf-usage, leaf-subject   see cert_covers() in
- * pki/cert.h no-successor   an old leaf has no new one, though there is a new generation [block]
- *   ca-same-subject  two CAs of a bundle have one subject and leaves have no AKI to tell them
- * apart: which one a peer tries is chance [warning] bundle-ca      a certificate in a bundle is no
- * CA, or has expired [warning]
+ *   pem-text         a text that a peer could not read, a glued one above all [block; today:
+ *                    a warning for a leaf, but nothing can be proven without a bundle]
+ *   chain            a peer refuses a leaf: chain, purpose, validity, weak algorithm
+ *                    [block; today]
+ *   expires-soon     a pair that is good now fails before the rotation can end [block]
+ *   host-name        a host's name is not in the leaf by libpq's rule [block; today];
+ *                    only in the CN: newer clients refuse that [warning]
+ *   no-san           a server's leaf without any name in the SAN [warning]
+ *   key              the key is unreadable, or of another certificate [block; today];
+ *                    the keys that would be rolled out are not known [warning]
+ *   handshake        a real TLS handshake in memory fails [block; today]
+ *   outlives-ca      a leaf is valid longer than its CA [warning]
+ *   ed25519          a server's leaf is signed with Ed25519: breaks SCRAM logins [block; today]
+ *   client-name      a client's new leaf has another CN than the user, and its old one had not
+ *                    [block; today]; without an old one [warning]
+ *   leaf-names, leaf-usage, leaf-subject
+ *                    see cert_covers() in pki/cert.h
+ *   no-successor     an old leaf has no new one, though there is a new generation [block]
+ *   ca-same-subject  CAs of a bundle have one subject, and what they issued has no AKI to tell
+ *                    them apart: which one a peer tries is chance [warning]
+ *   bundle-ca        a certificate in a bundle is no CA, or has expired [warning]
  */
 #ifndef SAFETY_PROOF_H
 #define SAFETY_PROOF_H
@@ -55,6 +58,8 @@ struct proof_peer {
 	const char *name;	  /* a server's or a user's, as in the inventory */
 	const struct strs *hosts; /* servers: what clients connect to; NULL: name alone */
 	struct proof_leaf leaves[PROOF__MAX];
+	/* Left out of a rollout: it has that generation's leaf, whatever the others have. */
+	bool behind[PROOF__MAX];
 };
 
 /* What peers of the other side hold and verify with. */
@@ -78,11 +83,16 @@ struct proof_side {
 struct proof_input {
 	struct proof_side servers;
 	struct proof_side clients;
-	int64_t now;	       /* seconds since the epoch */
-	int64_t end;	       /* when the rotation can have ended */
-	int level;	       /* OpenSSL's security level of the peers, VERIFY_LEVEL_DEFAULT */
-	struct sys *sys;       /* random bytes for the handshakes' own certificate */
-	unsigned threads;      /* 0: one for each processor */
+	int64_t now;	  /* seconds since the epoch */
+	int64_t end;	  /* when the rotation can have ended */
+	int level;	  /* OpenSSL's security level of the peers, VERIFY_LEVEL_DEFAULT */
+	struct sys *sys;  /* random bytes for the handshakes' own certificate */
+	unsigned threads; /* 0: one for each processor */
+	/*
+	 * The transition goes back to the old generation: what is wrong with the new one does not
+	 * matter where it is not live, and nothing needs a successor.
+	 */
+	bool reverting;
 	bool no_handshakes;    /* leave them out, where speed matters more (plan) */
 	const struct log *log; /* progress; may be NULL */
 };

@@ -133,12 +133,14 @@ int proof_report_unknown_keys(struct proof *proof, const struct side *side, stru
 {
 	struct strs names = STRS_INIT;
 	char list[NAMES_SIZE];
+	enum proof_generation g = proof->in->reverting ? PROOF_OLD : PROOF_NEW;
 	int rc = 0;
 
-	for (size_t i = 0; i < side->in->count && !rc && side_occurs(side, PROOF_NEW); i++) {
-		const struct loaded_leaf *leaf = &side->peers[i].leaves[PROOF_NEW];
+	for (size_t i = 0; i < side->in->count && !rc; i++) {
+		const struct loaded_leaf *leaf = &side->peers[i].leaves[g];
 
-		if (leaf->leaf && !leaf->key && !leaf->key_error)
+		if (leaf->leaf && !leaf->key && !leaf->key_error && side->in->occurs[g] &&
+		    !side->in->live[g])
 			rc = strs_add(&names, side->in->peers[i].name, err);
 	}
 	if (!rc && names.count) {
@@ -146,9 +148,9 @@ int proof_report_unknown_keys(struct proof *proof, const struct side *side, stru
 		rc = findings_add(&proof->out->findings, "key", SEVERITY_WARNING,
 				  side->purpose == VERIFY_SERVER ? "servers" : "clients",
 				  "open the vault that holds them", err,
-				  "the new keys of %s are not known: whether they fit was not "
+				  "the %s keys of %s are not known: whether they fit was not "
 				  "checked, and no handshake was tried",
-				  list);
+				  proof_generation_name(g), list);
 	}
 	strs_release(&names);
 	return rc;

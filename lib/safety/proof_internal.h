@@ -77,10 +77,16 @@ struct proof {
 	struct cert *stand_in;
 };
 
-/* Whether leaves of that generation can be on a host during the transition. */
-static inline bool side_occurs(const struct side *side, enum proof_generation g)
+/* Whether a peer has that generation's leaf today. */
+static inline bool peer_live(const struct side *side, size_t peer, enum proof_generation g)
 {
-	return side->in->occurs[g] || side->in->live[g];
+	return side->in->live[g] || side->in->peers[peer].behind[g];
+}
+
+/* Whether it can have it at some time during the transition. */
+static inline bool peer_occurs(const struct side *side, size_t peer, enum proof_generation g)
+{
+	return side->in->occurs[g] || peer_live(side, peer, g);
 }
 
 void proof_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side, size_t peer);

@@ -6,9 +6,9 @@
 #include "base/sys.h"
 #include "safety/proof_internal.h"
 
-static enum severity unless_live(const struct side *side, enum proof_generation g)
+static enum severity unless_live(const struct side *side, size_t peer, enum proof_generation g)
 {
-	return side->in->live[g] ? SEVERITY_WARNING : SEVERITY_BLOCK;
+	return peer_live(side, peer, g) ? SEVERITY_WARNING : SEVERITY_BLOCK;
 }
 
 /* Whether clients that check the host's name do without this server today already. */
@@ -17,7 +17,7 @@ static bool host_fails_today(const struct side *side, size_t peer, const char *h
 	for (int g = 0; g < PROOF__MAX; g++) {
 		const struct loaded_leaf *leaf = &side->peers[peer].leaves[g];
 
-		if (side->in->live[g] && leaf->leaf)
+		if (leaf->leaf && peer_live(side, peer, (enum proof_generation)g))
 			return host_matches(leaf->leaf, host) == HOST_MATCH_NONE;
 	}
 	return false;
@@ -100,11 +100,12 @@ static int report_ed25519(struct proof *proof, const struct side *side, size_t p
 	if (strcmp(cert_signature_digest(side->peers[peer].leaves[g].leaf), "none") != 0)
 		return 0;
 	proof_subject(subject, side, peer);
-	return findings_add(&proof->out->findings, "ed25519", unless_live(side, g), subject,
+	return findings_add(&proof->out->findings, "ed25519", unless_live(side, peer, g), subject,
 			    "sign servers' certificates with RSA or ECDSA", err,
 			    "its %s certificate is signed with Ed25519%s: logins with SCRAM "
 			    "passwords fail on it (channel binding)",
-			    proof_generation_name(g), side->in->live[g] ? ", already today" : "");
+			    proof_generation_name(g),
+			    peer_live(side, peer, g) ? ", already today" : "");
 }
 
 static int report_outlived(struct proof *proof, const struct side *side, size_t peer,
@@ -152,19 +153,20 @@ static int report_client_name(struct proof *proof, const struct side *side, size
 	const char *user = side->in->peers[peer].name;
 	char subject[PROOF_SUBJECT_SIZE];
 
-	if (side->purpose != VERIFY_CLIENT || !newer)
+	if (side->purpose != VERIFY_CLIENT || !newer || proof->in->reverting)
 		return 0;
 	proof->out->checks++;
 	if (!strcmp(cert_common_name(newer), user) ||
 	    (older && strcmp(cert_common_name(older), user) != 0))
 		return 0;
 	proof_subject(subject, side, peer);
-	return findings_add(&proof->out->findings, "client-name",
-			    older ? SEVERITY_BLOCK : SEVERITY_WARNING, subject,
-			    "issue it with the user's name as CN, or map it in pg_ident.conf", err,
-			    "its new certificate has the CN '%s': PostgreSQL takes that for the "
-			    "user's name",
-			    cert_common_name(newer));
+	return findings_add(
+		&proof->out->findings, "client-name",
+		older && !peer_live(side, peer, PROOF_NEW) ? SEVERITY_BLOCK : SEVERITY_WARNING,
+		subject, "issue it with the user's name as CN, or map it in pg_ident.conf", err,
+		"its new certificate has the CN '%s': PostgreSQL takes that for the "
+		"user's name",
+		cert_common_name(newer));
 }
 
 int proof_report_peer(struct proof *proof, const struct side *side, size_t peer, struct err *err)
@@ -175,7 +177,9 @@ int proof_report_peer(struct proof *proof, const struct side *side, size_t peer,
 	int rc = report_client_name(proof, side, peer, err);
 
 	proof_subject(subject, side, peer);
-	if (!rc && older->leaf && newer->leaf) {
+	if (proof->in->reverting)
+		return rc;
+	if (!rc && older->leaf && newer->leaf && peer_occurs(side, peer, PROOF_OLD)) {
 		proof->out->checks++;
 		rc = cert_covers(&proof->out->findings, newer->leaf, older->leaf, subject, err);
 	}

@@ -210,8 +210,10 @@ static int make_units(struct proof *proof, struct side *side, struct err *err)
 
 			if (g == PROOF_NEW && (leaf->leaf || leaf->pem_error))
 				side->any_new = true;
-			if (leaf->leaf && side_occurs(side, (enum proof_generation)g))
-				rc = join_unit(side, leaf, side->in->live[g], &seen, err);
+			if (leaf->leaf && peer_occurs(side, i, (enum proof_generation)g))
+				rc = join_unit(side, leaf,
+					       peer_live(side, i, (enum proof_generation)g), &seen,
+					       err);
 		}
 	}
 	strmap_release(&seen);

@@ -12,10 +12,10 @@ static int report_text(struct proof *proof, const struct side *side, size_t peer
 		       enum proof_generation g, const char *check, const char *what,
 		       const char *reason, const char *advice, struct err *err)
 {
-	bool today = side->in->live[g];
+	bool today = peer_live(side, peer, g);
 	char subject[PROOF_SUBJECT_SIZE];
 
-	if (g == PROOF_OLD && !side_occurs(side, g))
+	if (!peer_occurs(side, peer, g) && (g == PROOF_OLD || proof->in->reverting))
 		return 0;
 	proof_subject(subject, side, peer);
 	return findings_add(&proof->out->findings, check, today ? SEVERITY_WARNING : SEVERITY_BLOCK,
@@ -121,7 +121,8 @@ static int report_refusal(struct proof *proof, const struct side *side, size_t p
 	const struct loaded_bundle *bundle = &side->bundles[b];
 	const struct unit *unit = side->peers[peer].leaves[g].unit;
 	const struct verdict *verdict = unit->pairs[b].now;
-	bool today = side->in->live[g] && (bundle->live || fails_today(side, unit, verdict->code));
+	bool today = peer_live(side, peer, g) &&
+		     (bundle->live || fails_today(side, unit, verdict->code));
 	char subject[PROOF_SUBJECT_SIZE];
 
 	proof_subject(subject, side, peer);
@@ -158,7 +159,7 @@ static int report_handshake(struct proof *proof, const struct side *side, size_t
 			    enum proof_generation g, struct err *err)
 {
 	const struct unit *unit = side->peers[peer].leaves[g].unit;
-	bool today = side->in->live[g];
+	bool today = peer_live(side, peer, g);
 	char subject[PROOF_SUBJECT_SIZE];
 
 	if (!unit->handshake_error)

@@ -500,6 +500,57 @@ START_TEST(a_successor_that_loses_a_name_or_its_subject_blocks_before_trust)
 }
 END_TEST
 
+/* db2 was down when servers switched: what db1 may lose, db2 still shows. */
+START_TEST(a_host_that_is_behind_is_proven_with_its_old_leaf)
+{
+	env_phase(&env, PHASE_PRUNE);
+	env.servers[1].behind[PROOF_OLD] = true;
+	env_prove(&env);
+	env_expect(&env, "chain", SEVERITY_BLOCK, "server db2.example.com",
+		   "clients that hold the bundle 'new' would refuse its old certificate");
+	ck_assert_uint_eq(env.result.findings.count, 1);
+}
+END_TEST
+
+/* The way back is not barred by what is wrong with the generation that is left. */
+START_TEST(a_revert_does_not_mind_a_bad_new_generation)
+{
+	set_server(PROOF_NEW, "other", "other.example.com", "serverAuth");
+	env.clients[0].leaves[PROOF_NEW].key = env.clients[1].leaves[PROOF_NEW].key;
+	env.clients[1].leaves[PROOF_NEW] = (struct proof_leaf){NULL, 0, NULL};
+	env.servers[1].leaves[PROOF_NEW].pem = "junk";
+	env.servers[1].leaves[PROOF_NEW].len = 4;
+	env.held[0][0].live = env.held[1][0].live = false;
+	env.held[0][1].live = env.held[1][1].live = true;
+	env_prove(&env);
+	ck_assert_uint_ge(findings_count(&env.result.findings, SEVERITY_BLOCK), 4);
+	env.in.reverting = true;
+	env_prove(&env);
+	env_expect_none(&env);
+}
+END_TEST
+
+/* From servers-switched back to trusted, with an old chain that went out of the bundles. */
+START_TEST(a_revert_is_proven_like_any_other_transition)
+{
+	struct proof_side *servers = &env.in.servers;
+
+	env_phase(&env, PHASE_SERVERS);
+	env.in.reverting = true;
+	servers->live[PROOF_OLD] = false;
+	servers->live[PROOF_NEW] = true;
+	env.servers[0].leaves[PROOF_OLD].key = NULL;
+	env_prove(&env);
+	env_expect(&env, "key", SEVERITY_WARNING, "servers",
+		   "the old keys of db1.example.com are not known");
+	ck_assert_uint_eq(env.result.findings.count, 1);
+	servers->bundles = &env.held[0][2];
+	env_prove(&env);
+	env_expect(&env, "chain", SEVERITY_BLOCK, "server db1.example.com",
+		   "clients that hold the bundle 'new' would refuse its old certificate");
+}
+END_TEST
+
 START_TEST(two_cas_of_one_subject_without_aki_are_told_apart_by_chance)
 {
 	struct env twins;
@@ -588,6 +639,9 @@ static void add_text_and_chain_tests(TCase *tc)
 	tcase_add_test(tc, two_cas_of_one_subject_without_aki_are_told_apart_by_chance);
 	tcase_add_test(tc, two_cas_of_one_subject_with_aki_are_fine);
 	tcase_add_test(tc, leaves_without_any_bundle_block);
+	tcase_add_test(tc, a_host_that_is_behind_is_proven_with_its_old_leaf);
+	tcase_add_test(tc, a_revert_does_not_mind_a_bad_new_generation);
+	tcase_add_test(tc, a_revert_is_proven_like_any_other_transition);
 }
 
 static void add_leaf_tests(TCase *tc)
