@@ -118,7 +118,7 @@ static int checked(char **out, const char *root, const char *path, bool resolved
 			rc = leaves(path, real, err);
 	}
 	if (!rc && resolved) {
-		*out = *rest ? path_join(inside, rest) : strdup(inside);
+		*out = *rest ? path_join(inside, rest) : strdup(inside[0] ? inside : ".");
 		if (!*out)
 			rc = err_nomem(err);
 	} else if (!rc) {

@@ -10,6 +10,7 @@ int main(void)
 		config_errors_suite,
 		chain_suite,
 		hosts_suite,
+		repopath_suite,
 		certs_random_suite,
 		certs_refused_suite,
 		certs_files_suite,

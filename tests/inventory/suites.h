@@ -11,6 +11,7 @@ Suite *config_suite(void);
 Suite *config_errors_suite(void);
 Suite *chain_suite(void);
 Suite *hosts_suite(void);
+Suite *repopath_suite(void);
 Suite *certs_random_suite(void);
 Suite *certs_refused_suite(void);
 Suite *certs_files_suite(void);
