@@ -132,6 +132,7 @@ static int prove_authority(struct plan *plan, struct session *session, const str
 	struct proof_input input = {.now = now,
 				    .end = now + session->env->census_quiet + 2 * DAY,
 				    .level = VERIFY_LEVEL_DEFAULT,
+				    .reverting = plan->row.direction == DIRECTION_BACK,
 				    .sys = session->sys,
 				    .log = session->log};
 	size_t count = fill_bundles(bundles, plan, sides, authority);
