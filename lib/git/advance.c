@@ -126,7 +126,7 @@ int advance_checked_out(struct repo *repo, const char *ref, const struct oid *no
 	if (!rc)
 		rc = note_locks(&guard, &lock, repo, ref, err);
 	if (!rc)
-		rc = index_lock_take(&lock, err);
+		rc = index_lock_take(&lock, repo, err);
 	if (!rc)
 		rc = steps_check(&steps, repo, err);
 	/* The branch first: from here on the commit itself says what is still to be done. */

@@ -38,7 +38,7 @@ struct index_lock {
 };
 
 int index_lock_init(struct index_lock *lock, struct repo *repo, struct err *err);
-int index_lock_take(struct index_lock *lock, struct err *err);
+int index_lock_take(struct index_lock *lock, struct repo *repo, struct err *err);
 /* Puts the new entries into the index; the lock is needed and stays. */
 int index_update(struct index_lock *lock, struct repo *repo, const struct steps *steps,
 		 struct err *err);

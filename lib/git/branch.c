@@ -45,17 +45,20 @@ int ref_swap(struct repo *repo, const char *ref, const struct oid *from, const s
 	git_reference *made = NULL;
 	struct oid now;
 	git_oid old, new;
-	int code, rc = oid_to_git(&new, to, err);
+	int code, tries = 0, rc = oid_to_git(&new, to, err);
 
 	if (!rc && !oid_is_none(from))
 		rc = oid_to_git(&old, from, err);
 	if (rc)
 		return rc;
 	repo_set_reflog_ident(repo);
-	if (oid_is_none(from))
-		code = git_reference_create(&made, repo->git, ref, &new, 0, reflog);
-	else
-		code = git_reference_create_matching(&made, repo->git, ref, &new, 1, &old, reflog);
+	do {
+		if (oid_is_none(from))
+			code = git_reference_create(&made, repo->git, ref, &new, 0, reflog);
+		else
+			code = git_reference_create_matching(&made, repo->git, ref, &new, 1, &old,
+							     reflog);
+	} while (code == GIT_ELOCKED && guard_wait(repo, tries++));
 	git_reference_free(made);
 	if (code == GIT_EMODIFIED || code == GIT_EEXISTS || code == GIT_ENOTFOUND) {
 		rc = ref_now(&now, repo, ref, err);

@@ -29,38 +29,61 @@ static bool holds_private_key(const char *data, size_t len)
 	return false;
 }
 
-/* A filter (git-crypt, LFS) or an encoding would make the checked-out file another one. */
-static int check_attributes(struct repo *repo, const char *path, struct err *err)
+static int unsupported(const char *path, const char *name, const char *value, struct err *err)
 {
-	static const char *const names[] = {"filter", "working-tree-encoding"};
-	const char *values[2];
-	size_t count = sizeof(names) / sizeof(names[0]);
-
-	if (git_attr_get_many(values, repo->git, GIT_ATTR_CHECK_FILE_THEN_INDEX, path, count,
-			      (const char **)names) < 0)
-		return git_fail(err, "cannot read the git attributes of %s", path);
-	for (size_t i = 0; i < count; i++) {
-		if (git_attr_value(values[i]) != GIT_ATTR_VALUE_STRING)
-			continue;
-		err_set(err, ERR_FAIL, "%s has the git attribute %s=%s, which is not supported",
-			path, names[i], values[i]);
-		return err_hint(err, "take the file out of it in .gitattributes");
-	}
-	return 0;
+	err_set(err, ERR_FAIL, "%s has the git attribute %s=%s, which is not supported", path, name,
+		value);
+	return err_hint(err, "take the file out of it in .gitattributes");
 }
 
-static int check_change(struct repo *repo, const struct change *change, struct err *err)
+/* A filter (git-crypt, LFS) or an encoding would make the checked-out file another one. */
+static int check_attributes(struct repo *repo, const struct change *changes, size_t count,
+			    struct err *err)
+{
+	static const char *const args[] = {
+		"check-attr", "-z", "--stdin", "filter", "working-tree-encoding", NULL};
+	struct buf paths, text;
+	const char *at, *end;
+	int rc;
+
+	buf_init(&paths, GIT_TEXT_MAX);
+	buf_init(&text, GIT_TEXT_MAX);
+	for (size_t i = 0; i < count; i++)
+		buf_add(&paths, changes[i].path, strlen(changes[i].path) + 1);
+	rc = buf_check(&paths, "a list of paths", err);
+	if (!rc && paths.len)
+		rc = run_git_ok(repo,
+				&(struct run){.args = args,
+					      .input = paths.data,
+					      .input_len = paths.len,
+					      .out = &text},
+				"check-attr", err);
+	/* "path\0attribute\0value\0" */
+	for (at = text.data, end = at + text.len; !rc && at < end;) {
+		const char *name = at + strlen(at) + 1;
+		const char *value = name < end ? name + strlen(name) + 1 : end;
+
+		if (value >= end)
+			rc = err_set(err, ERR_FAIL, "git check-attr: cannot read its answer");
+		else if (strcmp(value, "unspecified") != 0 && strcmp(value, "unset") != 0)
+			rc = unsupported(at, name, value, err);
+		at = value < end ? value + strlen(value) + 1 : end;
+	}
+	buf_release(&paths);
+	buf_release(&text);
+	return rc;
+}
+
+static int check_change(const struct change *change, struct err *err)
 {
 	if (!path_is_plain(change->path))
 		return err_set(err, ERR_FAIL, "'%s' is no path that git can check out",
 			       change->path);
-	if (!change->data)
-		return 0;
-	if (change->len && holds_private_key(change->data, change->len))
+	if (change->len && change->data && holds_private_key(change->data, change->len))
 		return err_set(err, ERR_FAIL,
 			       "%s would hold a private key in the clear: not committed",
 			       change->path);
-	return check_attributes(repo, change->path, err);
+	return 0;
 }
 
 /* What stands at a path in the parent: a mode of 0 where nothing does. */
@@ -138,10 +161,10 @@ static int check_changes(struct repo *repo, const struct change *changes, size_t
 		else
 			rc = strmap_put(&seen, changes[i].path, i, err);
 		if (!rc)
-			rc = check_change(repo, &changes[i], err);
+			rc = check_change(&changes[i], err);
 	}
 	strmap_release(&seen);
-	return rc;
+	return rc ? rc : check_attributes(repo, changes, count, err);
 }
 
 /* ERR_NOENT where nothing changes. */

@@ -76,36 +76,55 @@ static void remove_temporaries(const char *full)
 
 /* What the work tree holds at a path. */
 struct on_disk {
-	bool there, regular;
+	bool there, regular, executable;
 	struct oid as_is, stored;
 };
 
+/* Fills a zeroed one, but for what git would store. */
 static int look(struct on_disk *out, struct repo *repo, const char *path, struct err *err)
 {
-	struct strs paths = STRS_INIT, ids = STRS_INIT;
 	char *full = path_join(repo->root, path);
 	struct stat st;
 	int rc = full ? 0 : err_nomem(err);
 
-	*out = (struct on_disk){false, false, OID_NONE, OID_NONE};
 	if (!rc && lstat(full, &st) < 0) {
 		if (errno != ENOENT)
 			rc = err_sys(err, errno, "cannot look at %s", full);
 	} else if (!rc) {
 		out->there = true;
 		out->regular = S_ISREG(st.st_mode);
+		out->executable = (st.st_mode & 0100) != 0;
 		if (out->regular)
 			rc = hash_as_is(&out->as_is, full, err);
-		if (!rc && out->regular)
-			rc = strs_add(&paths, path, err);
 	}
-	if (!rc && paths.count)
+	free(full);
+	return rc;
+}
+
+/* One for each step; free() it. */
+static int look_at_all(struct on_disk **out, const struct steps *steps, struct repo *repo,
+		       struct err *err)
+{
+	struct strs paths = STRS_INIT, ids = STRS_INIT;
+	size_t next = 0;
+	int rc = 0;
+
+	*out = calloc(steps->count ? steps->count : 1, sizeof(**out));
+	if (!*out)
+		return err_nomem(err);
+	for (size_t i = 0; !rc && i < steps->count; i++) {
+		rc = look(&(*out)[i], repo, steps->items[i].path, err);
+		if (!rc && (*out)[i].regular)
+			rc = strs_add(&paths, steps->items[i].path, err);
+	}
+	if (!rc)
 		rc = hash_as_stored(&ids, repo, &paths, err);
-	if (!rc && ids.count)
-		rc = oid_parse(&out->stored, ids.items[0], err);
+	for (size_t i = 0; !rc && i < steps->count; i++) {
+		if ((*out)[i].regular)
+			rc = oid_parse(&(*out)[i].stored, ids.items[next++], err);
+	}
 	strs_release(&paths);
 	strs_release(&ids);
-	free(full);
 	return rc;
 }
 
@@ -144,36 +163,23 @@ static int matches(bool *out, struct repo *repo, const struct on_disk *disk, con
 	return *out ? 0 : is_checkout_of(out, repo, path, blob, err);
 }
 
-/* Whether git add would give the new entry: content, and the executable bit where it counts. */
-static int note_same(struct file_step *step, struct repo *repo, const struct on_disk *disk,
-		     struct err *err)
+/* Whether git add would give the new entry: content and executable bit. */
+static bool is_new_entry(const struct file_step *step, const struct on_disk *disk)
 {
-	char *full = path_join(repo->root, step->path);
-	struct stat st;
-
-	if (!full)
-		return err_nomem(err);
-	step->same = disk->regular && oid_equal(&disk->stored, &step->new) &&
-		     lstat(full, &st) == 0 &&
-		     ((st.st_mode & 0100) != 0) == (step->new_mode == GIT_FILEMODE_BLOB_EXECUTABLE);
-	free(full);
-	return 0;
+	return disk->regular && oid_equal(&disk->stored, &step->new) &&
+	       disk->executable == (step->new_mode == GIT_FILEMODE_BLOB_EXECUTABLE);
 }
 
-static int check_disk(struct file_step *step, struct repo *repo, bool *clean, struct err *err)
+static int check_disk(struct file_step *step, const struct on_disk *disk, struct repo *repo,
+		      bool *clean, struct err *err)
 {
-	struct on_disk disk;
-	int rc = check_parents(repo, step->path, err);
+	int rc = matches(clean, repo, disk, step->path, &step->new, step->new_mode, err);
 
-	*clean = false;
-	if (!rc)
-		rc = look(&disk, repo, step->path, err);
-	if (!rc)
-		rc = matches(clean, repo, &disk, step->path, &step->new, step->new_mode, err);
 	step->written = !rc && *clean;
-	if (!rc && step->written)
-		return note_same(step, repo, &disk, err);
-	return rc ? rc : matches(clean, repo, &disk, step->path, &step->old, step->old_mode, err);
+	step->same = step->written && is_new_entry(step, disk);
+	if (rc || step->written)
+		return rc;
+	return matches(clean, repo, disk, step->path, &step->old, step->old_mode, err);
 }
 
 static int take_entry(void *ctx, const struct index_entry *entry, struct err *err)
@@ -201,19 +207,35 @@ static bool index_is_clean(const struct file_step *step)
 	       (step->index_mode == step->new_mode && oid_equal(&step->index, &step->new));
 }
 
+static int find_changed(struct strs *out, struct steps *steps, struct repo *repo, struct err *err)
+{
+	struct on_disk *disks = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < steps->count; i++)
+		rc = check_parents(repo, steps->items[i].path, err);
+	if (!rc)
+		rc = look_at_all(&disks, steps, repo, err);
+	for (size_t i = 0; !rc && i < steps->count; i++) {
+		struct file_step *step = &steps->items[i];
+		bool clean;
+
+		rc = check_disk(step, &disks[i], repo, &clean, err);
+		if (!rc && (!clean || !index_is_clean(step)))
+			rc = strs_add(out, step->path, err);
+	}
+	free(disks);
+	return rc;
+}
+
 int steps_check(struct steps *steps, struct repo *repo, struct err *err)
 {
 	struct strs changed = STRS_INIT;
 	char names[512];
 	int rc = index_entries(repo, NULL, 0, take_entry, steps, err);
 
-	for (size_t i = 0; !rc && i < steps->count; i++) {
-		bool clean;
-
-		rc = check_disk(&steps->items[i], repo, &clean, err);
-		if (!rc && (!clean || !index_is_clean(&steps->items[i])))
-			rc = strs_add(&changed, steps->items[i].path, err);
-	}
+	if (!rc)
+		rc = find_changed(&changed, steps, repo, err);
 	if (!rc && changed.count) {
 		strs_join(&changed, NAMES_SHOWN, names, sizeof(names));
 		rc = err_set(err, ERR_FAIL, "changes that are not committed would be lost: %s",
@@ -273,7 +295,6 @@ static int remove_file(const struct repo *repo, char *full, struct err *err)
 static int write_step(struct file_step *step, struct repo *repo, struct err *err)
 {
 	char *full = path_join(repo->root, step->path);
-	struct on_disk disk;
 	int rc;
 
 	if (!full)
@@ -282,20 +303,24 @@ static int write_step(struct file_step *step, struct repo *repo, struct err *err
 	rc = step->written    ? 0
 	     : step->new_mode ? write_file(step, repo, full, err)
 			      : remove_file(repo, full, err);
-	if (!rc && !step->written && step->new_mode) {
-		rc = look(&disk, repo, step->path, err);
-		if (!rc)
-			rc = note_same(step, repo, &disk, err);
-	}
 	free(full);
 	return rc;
 }
 
 int steps_write(struct steps *steps, struct repo *repo, struct err *err)
 {
+	struct on_disk *disks = NULL;
+	size_t written = 0;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < steps->count; i++)
+	for (size_t i = 0; !rc && i < steps->count; i++) {
 		rc = write_step(&steps->items[i], repo, err);
+		written += !steps->items[i].written;
+	}
+	if (!rc && written)
+		rc = look_at_all(&disks, steps, repo, err);
+	for (size_t i = 0; !rc && written && i < steps->count; i++)
+		steps->items[i].same = is_new_entry(&steps->items[i], &disks[i]);
+	free(disks);
 	return rc;
 }

@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "git/internal.h"
 
+#define NOTES	     "certrotate/locks"
 #define NOTE_MAX     65536
 #define NOTE_TRIES   10
 #define OWN_PREFIX   "certrotate-" /* files that nobody but us makes */
@@ -60,9 +62,10 @@ static void sweep_note(const char *path)
 	(void)close(fd);
 }
 
-static void sweep(const char *dir)
+void guard_sweep(struct repo *repo)
 {
-	DIR *stream = opendir(dir);
+	char *dir = path_join(repo->common, NOTES);
+	DIR *stream = dir ? opendir(dir) : NULL;
 	struct dirent *entry;
 
 	while (stream && (entry = readdir(stream))) {
@@ -74,6 +77,7 @@ static void sweep(const char *dir)
 	}
 	if (stream)
 		(void)closedir(stream);
+	free(dir);
 }
 
 /* Another one's sweep may take the file away before it is locked: then once more. */
@@ -98,7 +102,7 @@ static int open_note(struct guard *guard, const char *dir, struct err *err)
 int guard_enter(struct guard *guard, struct repo *repo, const struct strs *paths, int seconds,
 		struct err *err)
 {
-	char *dir = path_join(repo->common, "certrotate/locks");
+	char *dir = path_join(repo->common, NOTES);
 	struct buf note;
 	int rc;
 
@@ -108,7 +112,7 @@ int guard_enter(struct guard *guard, struct repo *repo, const struct strs *paths
 	buf_init(&note, NOTE_MAX);
 	rc = file_mkdirs(dir, 0700, err);
 	if (!rc) {
-		sweep(dir);
+		guard_sweep(repo);
 		rc = open_note(guard, dir, err);
 	}
 	buf_addf(&note, "%d", seconds);
@@ -136,4 +140,15 @@ void guard_leave(struct guard *guard)
 		(void)close(guard->fd);
 	free(guard->path);
 	*guard = (struct guard){-1, NULL};
+}
+
+bool guard_wait(struct repo *repo, int tries)
+{
+	const struct timespec moment = {0, NSEC_PER_SEC / 10};
+
+	if (tries >= LOCK_TRIES)
+		return false;
+	(void)nanosleep(&moment, NULL);
+	guard_sweep(repo);
+	return true;
 }

@@ -24,11 +24,14 @@ int index_lock_init(struct index_lock *lock, struct repo *repo, struct err *err)
 	return lock->index && lock->lock && lock->temporary ? 0 : err_nomem(err);
 }
 
-int index_lock_take(struct index_lock *lock, struct err *err)
+int index_lock_take(struct index_lock *lock, struct repo *repo, struct err *err)
 {
-	int fd = open(lock->lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd, tries = 0;
 
-	if (fd < 0 && errno == EEXIST) {
+	do {
+		fd = open(lock->lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	} while (fd < 0 && errno == EEXIST && guard_wait(repo, tries++));
+	if (fd < 0 && file_exists(lock->lock)) {
 		err_set(err, ERR_LOCK, "another git process holds %s", lock->lock);
 		return err_hint(err, "wait for it (an open editor counts); where no git runs any "
 				     "more, remove the file");

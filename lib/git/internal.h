@@ -68,6 +68,11 @@ struct guard {
 int guard_enter(struct guard *guard, struct repo *repo, const struct strs *paths, int seconds,
 		struct err *err);
 void guard_leave(struct guard *guard);
+/* Removes what dead owners noted: guard_enter does it, and who waits for a lock does it again. */
+void guard_sweep(struct repo *repo);
+/* Git processes hold locks for moments: sleeps for one, false when there were enough of them. */
+#define LOCK_TRIES 10
+bool guard_wait(struct repo *repo, int tries);
 
 /* GIT_AUTHOR_IDENT or GIT_COMMITTER_IDENT. */
 int repo_ident_var(struct identity *out, struct repo *repo, const char *var, struct err *err);

@@ -26,7 +26,7 @@ int index_entries(struct repo *repo, const char *const *prefixes, size_t count,
 		const char *path = strchr(at, '\t');
 		struct index_entry entry;
 
-		if (!path || path - at != 52)
+		if (!path || path - at != 51)
 			rc = err_set(err, ERR_FAIL, "git ls-files: cannot read its answer");
 		if (rc)
 			break;

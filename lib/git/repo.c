@@ -21,12 +21,13 @@ static int open_failed(struct err *err, int code, const char *dir)
 	const git_error *last = git_error_last();
 	const char *why = last && last->message ? last->message : "";
 
-	if (code == GIT_ENOTFOUND) {
-		err_set(err, ERR_USAGE, "%s: not in a git repository", dir);
-		err_hint(err, "change into the Ansible repository, or name it with -C");
-	} else if (code == GIT_EOWNER) {
+	/* libgit2 1.5 reports another owner like this where no safe.directory is configured */
+	if (code == GIT_EOWNER || strstr(why, "safe.directory")) {
 		err_set(err, ERR_USAGE, "%s: the git repository belongs to another user", dir);
 		err_hint(err, "if you trust it: git config --global --add safe.directory DIR");
+	} else if (code == GIT_ENOTFOUND) {
+		err_set(err, ERR_USAGE, "%s: not in a git repository", dir);
+		err_hint(err, "change into the Ansible repository, or name it with -C");
 	} else if (strstr(why, "objectformat")) {
 		err_set(err, ERR_USAGE, "%s: repositories with SHA-256 ids are not supported", dir);
 		err_hint(err, "use a clone with SHA-1 ids");
