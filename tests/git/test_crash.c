@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A process that is killed in the middle: the next call ends what it began. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "git/internal.h"
+#include "tests/git/fixture.h"
+
+#define KILLS 10
+
+START_TEST(a_move_that_ended_after_the_branch_is_finished)
+{
+	struct oid from = rev("dev"), to = commit_file(&from, "certs.yml", "two\n");
+
+	(void)sh("git -C work update-ref refs/heads/dev %s && "
+		 "echo left >work/.certs.yml.certrotate-a1B2c3",
+		 to.hex);
+	ck_ok(branch_advance(repo, DEV, &from, &to, "x", &err), &err);
+	ck_assert_str_eq(sh("cat work/certs.yml; git -C work status --porcelain"), "two");
+	/* files written, index not */
+	(void)sh("cd work && git update-index --cacheinfo 100644,$(git rev-parse %s:certs.yml),"
+		 "certs.yml",
+		 from.hex);
+	ck_assert_str_eq(sh("git -C work status --porcelain"), "MM certs.yml");
+	ck_ok(branch_advance(repo, DEV, &from, &to, "x", &err), &err);
+	ck_assert_str_eq(sh("git -C work status --porcelain"), "");
+}
+END_TEST
+
+/* What a process leaves that dies with the locks taken. */
+static void die_with_locks(const char *lock)
+{
+	pid_t child = fork();
+	struct strs paths = STRS_INIT;
+	struct guard guard;
+	int status;
+
+	ck_assert_int_ge(child, 0);
+	if (!child) {
+		if (strs_add(&paths, lock, NULL) || guard_enter(&guard, repo, &paths, 10, NULL))
+			_exit(1);
+		_exit(system("touch work/.git/index.lock work/.git/refs/heads/dev.lock") != 0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	strs_release(&paths);
+}
+
+START_TEST(locks_of_the_dead_are_removed_those_of_others_are_not)
+{
+	struct oid from = rev("dev"), to = commit_file(&from, "certs.yml", "two\n");
+	char *lock = test_path("work/.git/index.lock");
+
+	ck_assert_int_eq(chdir(getenv("HOME")), 0);
+	die_with_locks(lock);
+	ck_assert_int_eq(branch_advance(repo, DEV, &from, &to, "x", &err), ERR_LOCK);
+	ck_contains(err.msg, "refs/heads/dev.lock");
+	ck_assert_int_eq(sh_code("rm work/.git/refs/heads/dev.lock"), 0);
+	ck_ok(branch_advance(repo, DEV, &from, &to, "x", &err), &err);
+	/* a lock that came long after the note is somebody else's */
+	die_with_locks(lock);
+	(void)sh("rm work/.git/refs/heads/dev.lock && touch -d '+1 hour' work/.git/index.lock");
+	from = to;
+	to = commit_file(&from, "certs.yml", "three\n");
+	ck_assert_int_eq(branch_advance(repo, DEV, &from, &to, "x", &err), ERR_LOCK);
+	ck_contains(err.msg, "index.lock");
+	(void)sh("rm work/.git/index.lock");
+	ck_ok(branch_advance(repo, DEV, &from, &to, "x", &err), &err);
+	free(lock);
+}
+END_TEST
+
+START_TEST(a_kill_at_any_instant_is_recovered)
+{
+	struct change changes[] = {{.path = ".certrotate/poc/state.json", .len = 2},
+				   {.path = "certs.yml", .len = 2}};
+	char text[KILLS][3];
+	struct oid from, to;
+	char *before;
+
+	(void)sh("cd work && echo x >untracked && echo x >>roles/pg/main.yml");
+	before = strdup(everything_else());
+	for (int i = 0; i < KILLS; i++) {
+		pid_t child;
+
+		(void)snprintf(text[i], sizeof(text[i]), "%02d", i);
+		changes[0].data = changes[1].data = text[i];
+		from = rev("dev");
+		ck_ok(commit_build(&to, repo, &from, changes, 2, "s\n", &test_sys, &err), &err);
+		child = fork();
+		if (!child)
+			_exit(branch_advance(repo, DEV, &from, &to, "x", NULL) != 0);
+		(void)usleep((useconds_t)(i * 6000));
+		ck_assert_int_eq(kill(child, SIGKILL), 0);
+		ck_assert_int_eq(waitpid(child, NULL, 0), child);
+		ck_ok(branch_advance(repo, DEV, &from, &to, "x", &err), &err);
+		ck_assert_str_eq(sh("cat work/certs.yml"), text[i]);
+		ck_assert_str_eq(rev("dev").hex, to.hex);
+		ck_assert_str_eq(everything_else(), before);
+		ck_assert_str_eq(sh("cd work && git status --porcelain certs.yml .certrotate; "
+				    "ls .git/*.lock .git/certrotate* 2>/dev/null | grep -v locks; "
+				    "ls .git/certrotate/locks"),
+				 ".git/certrotate:");
+	}
+	free(before);
+}
+END_TEST
+
+Suite *crash_suite(void)
+{
+	Suite *suite = suite_create("git/crash");
+	TCase *tcase = tcase_create("crash");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, fixture_setup, fixture_teardown);
+	tcase_add_test(tcase, a_move_that_ended_after_the_branch_is_finished);
+	tcase_add_test(tcase, locks_of_the_dead_are_removed_those_of_others_are_not);
+	tcase_add_test(tcase, a_kill_at_any_instant_is_recovered);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
