@@ -25,9 +25,9 @@ struct run {
 	struct child *child;
 	struct loop_timer tick;
 	struct filter filter;
-	struct strip strip;
+	struct strip strip, color_strip;
 	struct recap recap;
-	struct buf filtered;
+	struct buf filtered, colored;
 	struct scratch scratch;
 	struct strs args, set, unset;
 	int log_fd;
@@ -85,8 +85,11 @@ static void pass_on(struct run *run)
 {
 	struct buf *text = &run->filtered;
 
-	if (run->spec->color)
-		log_output(run->spec->log, text->data, text->len);
+	if (run->spec->color) {
+		strip_to_colors(&run->color_strip, &run->colored, text->data, text->len);
+		log_output(run->spec->log, run->colored.data, run->colored.len);
+		buf_reset(&run->colored);
+	}
 	text->len = strip_controls(&run->strip, text->data, text->len);
 	if (text->len)
 		text->data[text->len] = '\0';
@@ -125,6 +128,7 @@ static int open_log(struct run *run, struct err *err)
 {
 	const char *path = run->spec->log_path;
 	const char *slash = path ? strrchr(path, '/') : NULL;
+	struct stat st;
 	int rc = 0;
 
 	if (!path)
@@ -137,11 +141,15 @@ static int open_log(struct run *run, struct err *err)
 	}
 	if (rc)
 		return rc;
-	run->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (run->log_fd < 0 || fchmod(run->log_fd, 0600)) {
-		err_sys(err, errno, "cannot write the log %s", path);
-		return ERR_FAIL;
-	}
+	/* O_NONBLOCK: a pipe in its place must not hold us. */
+	run->log_fd = open(
+		path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (run->log_fd < 0 || fstat(run->log_fd, &st))
+		return err_sys(err, errno, "cannot write the log %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_FAIL, "cannot write the log %s: not a regular file", path);
+	if (fchmod(run->log_fd, 0600))
+		return err_sys(err, errno, "cannot make the log %s private", path);
 	return 0;
 }
 
@@ -188,6 +196,8 @@ static int start(struct run *run, struct err *err)
 		.cwd = spec->directory,
 		.out = {.data = on_output, .ctx = run},
 		.err_to_out = true,
+		.umask = spec->umask ? spec->umask : 022,
+		.guard = true,
 		.terminal = spec->terminal,
 		.deadline_ms = (spec->deadline_s ? spec->deadline_s : ANSIBLE_DEADLINE_S) * 1000,
 		.grace_ms = ANSIBLE_GRACE_MS,
@@ -225,6 +235,7 @@ static void release(struct run *run)
 	loop_free(run->loop);
 	recap_release(&run->recap);
 	buf_release(&run->filtered);
+	buf_release(&run->colored);
 	scratch_remove(&run->scratch);
 	strs_release(&run->args);
 	strs_release(&run->set);
@@ -243,6 +254,7 @@ int ansible_run(struct ansible_result *out, const struct ansible_spec *spec, str
 	sys_init(&machine);
 	recap_init(&run.recap);
 	buf_init(&run.filtered, FILTERED_MAX);
+	buf_init(&run.colored, FILTERED_MAX);
 	filter_init(&run.filter, add_filtered, &run);
 	rc = loop_new(&run.loop, spec->sys ? spec->sys : &machine, spec->stop, err);
 	if (!rc)

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "base/err.h"
 #include "base/log.h"
 #include "base/strs.h"
@@ -38,6 +39,7 @@ struct ansible_spec {
 	const char *const *vars; /* "name=value", as extra variables (strings); NULL at the end */
 	const char *const *env;	 /* "NAME=value", over everything else; NULL at the end */
 	const char *vault_password_file; /* a file or executable; NULL: as Ansible finds it */
+	mode_t umask;			 /* for what it makes here; 0: 022 */
 	int64_t deadline_s;		 /* 0: ANSIBLE_DEADLINE_S */
 	/* Gets the whole filtered output; made with mode 0600, its directories with 0700. */
 	const char *log_path;

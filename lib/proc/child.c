@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "proc/filter.h"
+#include "proc/guard.h"
 #include "proc/launch.h"
 
 #define READ_SIZE  ((size_t)16384)
@@ -33,6 +34,7 @@ struct child {
 	void (*done)(struct child *child, void *ctx);
 	void *ctx;
 	struct launched launched;
+	struct guard guard;
 	struct stream out, err;
 	struct loop_fd in_watch;
 	size_t in_done;
@@ -108,6 +110,7 @@ static int reap(struct child *child)
 	int status = SIGKILL; /* as a status: killed; for one that is given up */
 	int flags = child->exited ? 0 : WNOHANG;
 
+	guard_end(&child->guard);
 	if (child->phase != PHASE_RUNNING || child->result.lingered)
 		signal_group(child, SIGKILL);
 	while (waitpid(child->launched.pid, &status, flags) < 0 && errno == EINTR)
@@ -379,6 +382,7 @@ int child_start(struct child **out, struct loop *loop, const struct child_spec *
 	child->done = done;
 	child->ctx = ctx;
 	child->launched = (struct launched){.pid = -1, .in = -1, .out = -1, .err = -1, .tty = -1};
+	child->guard = (struct guard)GUARD_INIT;
 	child->out.fd = child->err.fd = -1;
 	set_spec(child, spec);
 	filter_init(&child->tail_filter, add_tail, &child->result);
@@ -394,6 +398,8 @@ int child_start(struct child **out, struct loop *loop, const struct child_spec *
 		child_free(child);
 		return rc;
 	}
+	if (spec->guard)
+		guard_start(&child->guard, child->launched.pid, child->spec.grace_ms);
 	arm(child, child->spec.deadline_ms);
 	loop_on_stop(loop, &child->stopper, on_stop, child);
 	*out = child;

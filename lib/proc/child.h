@@ -54,6 +54,7 @@ struct child_spec {
 	 * controlling terminal: a prompt fails at once instead of waiting.
 	 */
 	bool terminal;
+	bool guard;	     /* when we are killed its whole group ends, not the leader alone */
 	mode_t umask;	     /* 0: ours (secret_harden_process makes that 077) */
 	int64_t deadline_ms; /* 0: CHILD_DEADLINE_MS */
 	int64_t grace_ms;    /* between SIGTERM and SIGKILL; 0: CHILD_GRACE_MS */

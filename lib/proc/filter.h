@@ -46,13 +46,19 @@ void filter_text(struct buf *out, const char *data, size_t len);
 /*
  * Drops what a log does not want: terminal control sequences (ECMA-48: CSI, OSC and the other
  * strings, two-byte escapes) and control characters but newline and tab. Also streaming; a
- * sequence ends with its line at the latest.
+ * sequence ends with its line at the latest. Zeroed memory is a fresh state.
  */
+#define STRIP_SGR_MAX 24
+
 struct strip {
 	int state;
+	size_t held_len; /* of a colour's parameters, for strip_to_colors */
+	char held[STRIP_SGR_MAX];
 };
 
-/* Works in place; returns the new length. Zeroed memory is a fresh state. */
+/* Works in place; returns the new length. */
 size_t strip_controls(struct strip *strip, char *data, size_t len);
+/* For a terminal: as above, but colours (CSI digits and ';' up to 'm') stay. */
+void strip_to_colors(struct strip *strip, struct buf *out, const char *data, size_t len);
 
 #endif

@@ -267,7 +267,8 @@ static void take_line(struct recap *recap)
 		start_recap(recap);
 	} else if (str_starts(line, "PLAY [") || str_starts(line, "PLAY **")) {
 		recap->in_recap = false;
-	} else if (str_starts(line, "ERROR! ") || str_starts(line, "[ERROR]: ")) {
+	} else if (str_starts(line, "ERROR! ") || str_starts(line, "ERROR: ") ||
+		   str_starts(line, "[ERROR]: ")) {
 		recap->vault = recap->vault || mentions_vault(line);
 		line = strchr(line, ' ') + 1;
 		copy_text(recap->error, sizeof(recap->error), line, strlen(line));

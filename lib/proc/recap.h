@@ -31,7 +31,7 @@ struct recap {
 	bool in_recap, seen_recap;
 	size_t open; /* 1 + the host whose failure goes on in the next lines; 0: none */
 	bool vault;  /* an error that is about decryption */
-	char error[ANSIBLE_TEXT_MAX * 2]; /* the last line that begins with "ERROR!" */
+	char error[ANSIBLE_TEXT_MAX * 2]; /* the last line that begins with "ERROR" */
 	int rc;				  /* out of memory, or too many hosts */
 };
 

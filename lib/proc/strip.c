@@ -53,3 +53,38 @@ size_t strip_controls(struct strip *strip, char *data, size_t len)
 	}
 	return kept;
 }
+
+/* Whether the sequence that c ends is a colour; keeps its parameters meanwhile. */
+static bool ends_color(struct strip *strip, char c)
+{
+	if (strip->state == ESCAPE)
+		strip->held_len = 0;
+	if (strip->state != CSI)
+		return false;
+	if ((c >= '0' && c <= '9') || c == ';') {
+		if (strip->held_len < STRIP_SGR_MAX)
+			strip->held[strip->held_len] = c;
+		strip->held_len++;
+		return false;
+	}
+	if (c != 'm')
+		strip->held_len = STRIP_SGR_MAX + 1; /* another sequence, or a private one */
+	return c == 'm' && strip->held_len <= STRIP_SGR_MAX;
+}
+
+void strip_to_colors(struct strip *strip, struct buf *out, const char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)data[i];
+		bool text = strip->state == PLAIN && ((c >= 0x20 && c != 0x7f) || c == '\t');
+
+		if (ends_color(strip, data[i])) {
+			buf_adds(out, "\033[");
+			buf_add(out, strip->held, strip->held_len);
+			buf_addc(out, 'm');
+		}
+		strip->state = next_state(strip->state, c);
+		if (text || c == '\n')
+			buf_addc(out, data[i]);
+	}
+}

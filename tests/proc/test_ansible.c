@@ -7,10 +7,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "proc/ansible.h"
+#include "proc/scratch.h"
 #include "tests/proc/suites.h"
 
 static struct err err;
@@ -64,7 +66,7 @@ static void set_up(void)
 	buf_init(&shown, BUF_TEXT_MAX);
 	buf_init(&progress, BUF_TEXT_MAX);
 	buf_init(&lines, BUF_TEXT_MAX);
-	report = (struct log){on_line, on_progress, on_output, NULL};
+	report = (struct log){.line = on_line, .progress = on_progress, .output = on_output};
 	log_path = test_path("logs/sub/rollout.log");
 	spec.directory = dir;
 	spec.inventory = "hosts";
@@ -143,6 +145,7 @@ START_TEST(fine_run)
 		   "    debug: {msg: \"temp={{ lookup('config', 'DEFAULT_LOCAL_TMP') }}\"}\n");
 	spec.vars = vars;
 	spec.hosts = 2;
+	(void)umask(077); /* as secret_harden_process does: not for what Ansible makes */
 	ck_ok(ansible_run(&result, &spec, &err), &err);
 	ck_assert_uint_eq(result.count, 2);
 	ck_assert_str_eq(result.hosts[0].name, "db1.example.com");
@@ -152,6 +155,8 @@ START_TEST(fine_run)
 	ck_assert_ptr_eq(ansible_host(&result, "db2.example.com"), &result.hosts[1]);
 	ck_assert_ptr_null(ansible_host(&result, "db3.example.com"));
 	out = test_path("db2.example.com.out");
+	ck_assert_int_eq(stat(out, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0644);
 	log = test_read(out, NULL);
 	ck_assert_str_eq(log, "trust a \"b\" 'c' \303\251");
 	free(log);
@@ -375,6 +380,59 @@ START_TEST(stop_request_ends_ansible)
 }
 END_TEST
 
+/* What a killed process left behind goes with the next run; what is in use stays. */
+START_TEST(scratch_of_the_dead_is_removed)
+{
+	struct scratch mine, other;
+	char *file;
+	pid_t pid;
+
+	ck_ok(scratch_make(&mine, &err), &err);
+	file = str_fmt("%s/left", mine.path);
+	pid = fork();
+	if (pid == 0) {
+		(void)close(mine.fd); /* the lock goes with its last descriptor */
+		if (scratch_make(&other, &err))
+			_exit(1);
+		test_write(file, other.path);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	{
+		char *left = test_read(file, NULL);
+
+		ck_assert_int_eq(access(left, F_OK), 0);
+		ck_ok(scratch_make(&other, &err), &err);
+		ck_assert_int_ne(access(left, F_OK), 0);
+		ck_assert_int_eq(access(mine.path, F_OK), 0);
+		free(left);
+	}
+	scratch_remove(&other);
+	scratch_remove(&mine);
+	ck_assert_int_ne(access(file, F_OK), 0);
+	free(file);
+}
+END_TEST
+
+START_TEST(log_is_a_regular_file)
+{
+	char *folder;
+
+	write_file("play.yml", "");
+	*strrchr(log_path, '/') = '\0'; /* the folder */
+	folder = test_path("logs");
+	ck_assert_int_eq(mkdir(folder, 0700), 0);
+	free(folder);
+	ck_assert_int_eq(mkfifo(log_path, 0600), 0);
+	ck_assert_int_eq(ansible_run(&result, &spec, &err), ERR_FAIL);
+	ck_contains(err.msg, "cannot write the log ");
+	spec.log_path = dir;
+	ck_assert_int_eq(ansible_run(&result, &spec, &err), ERR_FAIL);
+	ck_contains(err.msg, ": Is a directory");
+	ck_assert_uint_eq(shown.len, 0);
+}
+END_TEST
+
 START_TEST(missing_program)
 {
 	spec.program = "ansible-playbook-nowhere";
@@ -417,6 +475,8 @@ Suite *ansible_suite(void)
 	tcase_add_test(tc, deadline_ends_ansible);
 	tcase_add_test(tc, stop_request_ends_ansible);
 	tcase_add_test(tc, missing_program);
+	tcase_add_test(tc, scratch_of_the_dead_is_removed);
+	tcase_add_test(tc, log_is_a_regular_file);
 	tcase_add_test(tc, diff_is_refused);
 	suite_add_tcase(suite, tc);
 	return suite;

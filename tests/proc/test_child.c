@@ -449,26 +449,138 @@ START_TEST(child_free_kills_a_running_one)
 }
 END_TEST
 
-/* When we are killed, so is it. */
-START_TEST(child_ends_with_its_parent)
+/* A process that runs the spec, killed as soon as the script has written its group down. */
+static void kill_parent_of_script(void)
 {
 	char *dir = test_path(".");
 	char *path = test_path("pgid");
 	pid_t middle = fork();
 
 	if (middle == 0) {
-		spec.argv = SH("echo $$ >tmp; mv tmp pgid; exec sleep 300");
 		spec.cwd = dir;
 		(void)child_run(&result, &spec, &err);
 		_exit(0);
 	}
 	while (access(path, F_OK))
 		(void)usleep(10000);
+	(void)usleep(50000); /* the guard has been started by then, or is not needed */
 	(void)kill(middle, SIGKILL);
 	(void)waitpid(middle, NULL, 0);
-	check_group_is_gone("pgid");
 	free(path);
 	free(dir);
+}
+
+START_TEST(child_ends_with_its_parent)
+{
+	spec.argv = SH("echo $$ >tmp; mv tmp pgid; exec sleep 300");
+	kill_parent_of_script();
+	check_group_is_gone("pgid");
+}
+END_TEST
+
+START_TEST(guarded_group_ends_with_the_parent)
+{
+	spec.argv = SH("trap '' TERM; echo $$ >tmp; mv tmp pgid; "
+		       "(while :; do sleep 0.05; done) & while :; do sleep 0.05; done");
+	spec.guard = true;
+	spec.grace_ms = 1000;
+	kill_parent_of_script();
+	(void)usleep(1200000);
+	check_group_is_gone("pgid");
+}
+END_TEST
+
+START_TEST(guard_goes_with_its_child)
+{
+	char *pids = NULL;
+
+	spec.argv = SH("sleep 0.1; pgrep -P $PPID -f certrotate-guard");
+	spec.guard = true;
+	ck_ok(child_run(&result, &spec, &err), &err);
+	ck_assert_int_eq(result.code, 0);
+	pids = out.data;
+	ck_assert_int_gt(atoi(pids), 1);
+	ck_assert_int_eq(kill(atoi(pids), 0), -1);
+	ck_assert_int_eq(errno, ESRCH);
+}
+END_TEST
+
+/* A terminal of its own, in whose foreground we are. Returns its other side. */
+static int take_terminal(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int slave;
+
+	ck_assert_int_ge(master, 0);
+	ck_assert_int_eq(grantpt(master), 0);
+	ck_assert_int_eq(unlockpt(master), 0);
+	ck_assert_int_gt(setsid(), 0);
+	slave = open(ptsname(master), O_RDWR | O_CLOEXEC); /* becomes the controlling one */
+	ck_assert_int_ge(slave, 0);
+	ck_assert_int_eq(tcgetpgrp(slave), getpgrp());
+	return master;
+}
+
+/* Runs test in a process of its own, which alone can become a session's leader. */
+static void in_new_process(void (*test)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		test();
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+static void ask_on_terminal(void)
+{
+	int master = take_terminal();
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
+
+	spec.argv = SH("read -r word </dev/tty && echo \"got $word\"");
+	spec.deadline_ms = 5000;
+	ck_assert_int_eq(write(master, "hello\n", 6), 6);
+	spec.terminal = true;
+	ck_ok(child_run(&result, &spec, &err), &err);
+	ck_assert_str_eq(out.data, "got hello\n");
+	ck_assert_int_eq(tcgetpgrp(tty), getpgrp());
+	/* Not allowed to: it fails at once instead of being stopped until the deadline. */
+	buf_reset(&out);
+	spec.terminal = false;
+	ck_ok(child_run(&result, &spec, &err), &err);
+	ck_assert_int_ne(result.code, 0);
+	ck_contains(result.tail, "/dev/tty");
+}
+
+static void interrupt_on_terminal(void)
+{
+	int master = take_terminal();
+
+	spec.argv = SH("(sleep 0.1; echo ready >/dev/tty) & exec sleep 300");
+	spec.terminal = true;
+	if (fork() == 0) {
+		char ready[16];
+
+		_exit(read(master, ready, sizeof(ready)) > 0 && write(master, "\003", 1) == 1 ? 0
+											      : 1);
+	}
+	ck_assert_int_eq(child_run(&result, &spec, &err), ERR_STOPPED);
+	ck_assert_str_eq(err.msg, "sh: stopped");
+	ck_assert_int_eq(result.end, CHILD_STOPPED);
+}
+
+START_TEST(terminal_is_lent)
+{
+	in_new_process(ask_on_terminal);
+}
+END_TEST
+
+START_TEST(interrupt_at_the_lent_terminal_stops)
+{
+	in_new_process(interrupt_on_terminal);
 }
 END_TEST
 
@@ -515,6 +627,10 @@ Suite *child_suite(void)
 	tcase_add_test(tc, many_at_once_on_one_loop);
 	tcase_add_test(tc, child_free_kills_a_running_one);
 	tcase_add_test(tc, child_ends_with_its_parent);
+	tcase_add_test(tc, guarded_group_ends_with_the_parent);
+	tcase_add_test(tc, guard_goes_with_its_child);
+	tcase_add_test(tc, terminal_is_lent);
+	tcase_add_test(tc, interrupt_at_the_lent_terminal_stops);
 	tcase_add_test(tc, keys_on_stderr_stay_out_of_messages);
 	suite_add_tcase(suite, tc);
 	return suite;

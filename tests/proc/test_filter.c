@@ -269,6 +269,26 @@ START_TEST(controls_are_stripped)
 }
 END_TEST
 
+START_TEST(colors_stay_for_a_terminal)
+{
+	static const char in[] = "a\033[0;31mred\033[0m\033[2J\033[?25lb\033]0;t\007\033[m\r"
+				 "\033[1;2;3;4;5;6;7;8;9;10;11;12;13mc\033[3\n1m\033[31mz";
+	static const char want[] = "a\033[0;31mred\033[0mb\033[mc\n1m\033[31mz";
+
+	for (size_t step = 1; step < sizeof(in); step++) {
+		struct strip strip = {0};
+		struct buf out;
+
+		buf_init(&out, 1000);
+		for (size_t at = 0; at < sizeof(in) - 1; at += step)
+			strip_to_colors(&strip, &out, in + at,
+					sizeof(in) - 1 - at < step ? sizeof(in) - 1 - at : step);
+		ck_assert_str_eq(out.data, want);
+		buf_release(&out);
+	}
+}
+END_TEST
+
 Suite *filter_suite(void)
 {
 	Suite *suite = suite_create("proc/filter");
@@ -279,6 +299,7 @@ Suite *filter_suite(void)
 	tcase_add_loop_test(tc, no_key_passes_however_it_is_cut, 0, 20);
 	tcase_add_loop_test(tc, random_bytes_give_the_same_however_they_are_cut, 0, 10);
 	tcase_add_test(tc, controls_are_stripped);
+	tcase_add_test(tc, colors_stay_for_a_terminal);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
