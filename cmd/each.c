@@ -42,6 +42,7 @@ int each_environment(const struct options *options, struct ui *ui, int64_t warni
 {
 	struct strs names = STRS_INIT;
 	struct context context;
+	int failed = 0;
 	int rc = context_init(&context, options, ui, err);
 
 	if (rc)
@@ -55,11 +56,19 @@ int each_environment(const struct options *options, struct ui *ui, int64_t warni
 		err_hint(err, "is this the Ansible repository? Name it with -C DIR");
 	}
 	for (size_t i = 0; i < names.count && !rc; i++) {
+		int one;
+
 		context.session.env = names.items[i];
-		rc = survey_one(&context.session, warning, fn, ctx, err);
-		if (rc && names.count > 1)
+		one = survey_one(&context.session, warning, fn, ctx, err);
+		failed = one ? one : failed;
+		/* The last failure is the command's own; those before it are said on the way. */
+		if (one && names.count > 1) {
 			err_prefix(err, "environment %s", names.items[i]);
+			if (i + 1 < names.count)
+				ui_error(ui, err);
+		}
 	}
+	rc = rc ? rc : failed;
 	context_release(&context);
 	strs_release(&names);
 	return rc;

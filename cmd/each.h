@@ -10,7 +10,7 @@
 typedef int each_fn(void *ctx, struct session *session, const struct survey *survey,
 		    struct err *err);
 
-/* Reads local references only. Ends at the first that cannot be read, naming it. */
+/* Reads local references only. One that cannot be read is said, and the others go on. */
 int each_environment(const struct options *options, struct ui *ui, int64_t warning, each_fn *fn,
 		     void *ctx, struct err *err);
 

@@ -4,28 +4,43 @@
 
 #include "cmd/commands.h"
 #include "cmd/context.h"
+#include "cmd/show.h"
 #include "git/diff.h"
 #include "state/runner.h"
 #include "state/steps.h"
 
 #define TEXT_MAX ((size_t)64 << 20)
 
+/* With whole the certificates' own lines, else a line for each certificate. */
 static int diff_file(struct buf *out, struct session *session, const struct holding_file *file,
-		     struct err *err)
+		     bool whole, struct err *err)
 {
-	struct buf old;
+	struct buf old, old_shown, new_shown;
 	bool there;
 	int rc;
 
 	buf_init(&old, SESSION_FILE_MAX);
+	buf_init(&old_shown, SESSION_FILE_MAX);
+	buf_init(&new_shown, SESSION_FILE_MAX);
 	rc = repo_read(&old, session->repo, &session->base, file->path, SESSION_FILE_MAX, err);
 	there = !rc;
 	if (rc == ERR_NOENT)
 		rc = 0;
-	rc = rc ? rc
-		: diff_text(out, file->path, there ? old.data : NULL, old.len,
-			    file->remove ? NULL : file->data.data, file->data.len, NULL, NULL, err);
+	if (!rc && whole) {
+		rc = diff_text(out, file->path, there ? old.data : NULL, old.len,
+			       file->remove ? NULL : file->data.data, file->data.len, NULL, NULL,
+			       err);
+	} else if (!rc) {
+		rc = show_certificates(&old_shown, old.data, old.len, err);
+		rc = rc ? rc : show_certificates(&new_shown, file->data.data, file->data.len, err);
+		rc = rc ? rc
+			: diff_text(out, file->path, there ? old_shown.data : NULL, old_shown.len,
+				    file->remove ? NULL : new_shown.data, new_shown.len, NULL, NULL,
+				    err);
+	}
 	buf_release(&old);
+	buf_release(&old_shown);
+	buf_release(&new_shown);
 	return rc;
 }
 
@@ -81,7 +96,7 @@ static int print_plan(struct ui *ui, struct session *session, const struct plan 
 		ui_out(ui, "proof: %zu pairs of leaf and bundle, %zu handshakes\n",
 		       plan->proof.pairs, plan->proof.handshakes);
 	for (size_t i = 0; i < plan->files.count && !rc && with_diff; i++)
-		rc = diff_file(&diff, session, &plan->files.items[i], err);
+		rc = diff_file(&diff, session, &plan->files.items[i], ui->verbose, err);
 	for (size_t i = 0; i < runs.count && !rc; i++)
 		ui_out(ui, "%s %s\n", i ? "   " : "run", runs.items[i]);
 	if (!rc && diff.len)
@@ -103,7 +118,7 @@ static int print_json(struct ui *ui, struct session *session, const struct plan 
 		struct buf diff;
 
 		buf_init(&diff, TEXT_MAX);
-		rc = diff_file(&diff, session, &plan->files.items[i], err);
+		rc = diff_file(&diff, session, &plan->files.items[i], true, err);
 		(void)js_set_str(file, "path", plan->files.items[i].path);
 		(void)js_set_bool(file, "removed", plan->files.items[i].remove);
 		(void)js_set_str(file, "diff", diff.data);

@@ -16,7 +16,7 @@ static void print_generations(struct ui *ui, const struct store *store)
 		       store->new_gen, store->rotation);
 	else if (store->old_gen)
 		ui_out(ui, "  chain     %s%s%s\n", store->old_gen,
-		       store->retired_gen ? "; kept for a way back: " : "",
+		       store->retired_gen ? "; kept: " : "",
 		       store->retired_gen ? store->retired_gen : "");
 }
 

@@ -196,12 +196,17 @@ size_t ui_findings(struct ui *ui, const struct findings *findings)
 		[SEVERITY_BLOCK] = UI_RED,
 	};
 
+	size_t hidden = 0;
+
+	(void)fflush(stdout);
 	end_line(ui);
 	for (size_t i = 0; i < findings->count; i++) {
 		const struct finding *finding = &findings->items[i];
 
-		if (finding->severity == SEVERITY_INFO && ui->quiet)
+		if (finding->severity == SEVERITY_INFO && !ui->verbose) {
+			hidden++;
 			continue;
+		}
 		(void)fprintf(stderr, "%s%s%s ", color(ui->color_err, colors[finding->severity]),
 			      finding->waived ? "waived" : severity_name(finding->severity),
 			      color(ui->color_err, UI_PLAIN));
@@ -217,6 +222,9 @@ size_t ui_findings(struct ui *ui, const struct findings *findings)
 			(void)fputc('\n', stderr);
 		}
 	}
+	if (hidden && !ui->quiet)
+		(void)fprintf(stderr, "%s%zu more worth knowing, with -v%s\n",
+			      color(ui->color_err, UI_DIM), hidden, color(ui->color_err, UI_PLAIN));
 	return findings_count(findings, SEVERITY_BLOCK);
 }
 

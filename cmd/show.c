@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "cmd/show.h"
+
+#include <string.h>
+
+#include "base/sys.h"
+#include "pki/cert.h"
+
+static const char begin[] = "-----BEGIN CERTIFICATE-----";
+static const char end[] = "-----END CERTIFICATE-----";
+
+/* The block without its indentation and with plain line ends, as a PEM reader wants it. */
+static int read_block(struct cert **out, const char *block, size_t len)
+{
+	struct buf pem;
+	int rc;
+
+	buf_init(&pem, BUF_TEXT_MAX);
+	for (size_t i = 0; i < len; i++) {
+		bool indent = block[i] == ' ' && (!pem.len || pem.data[pem.len - 1] == '\n');
+
+		if (!indent && block[i] != '\r')
+			buf_addc(&pem, block[i]);
+	}
+	buf_addc(&pem, '\n');
+	rc = cert_from_pem(out, pem.data, pem.len, "certificate", NULL);
+	buf_release(&pem);
+	return rc;
+}
+
+/* "CN=server G2" of "C=NL, O=Acme, CN=server G2", or the whole where there is no CN at its end. */
+static const char *short_name(const char *name)
+{
+	const char *at = strstr(name, "CN=");
+
+	while (at && strstr(at + 1, ", CN="))
+		at = strstr(at + 1, ", CN=") + 2;
+	return at ? at : name;
+}
+
+static void add_summary(struct buf *out, const struct cert *cert)
+{
+	char until[SYS_TIME_SIZE];
+
+	sys_time_text(cert_not_after(cert), until);
+	buf_addf(out, "[%s, issued by %s, until %.10s, serial %s]", short_name(cert_subject(cert)),
+		 short_name(cert_issuer(cert)), until, cert_serial_hex(cert));
+}
+
+int show_certificates(struct buf *out, const char *text, size_t len, struct err *err)
+{
+	const char *stop = text + len;
+
+	while (text < stop) {
+		const char *block = memmem(text, (size_t)(stop - text), begin, sizeof(begin) - 1);
+		const char *tail =
+			block ? memmem(block, (size_t)(stop - block), end, sizeof(end) - 1) : NULL;
+		struct cert *cert = NULL;
+
+		if (!tail)
+			break;
+		tail += sizeof(end) - 1;
+		buf_add(out, text, (size_t)(block - text));
+		if (read_block(&cert, block, (size_t)(tail - block)))
+			buf_add(out, block, (size_t)(tail - block));
+		else
+			add_summary(out, cert);
+		cert_free(cert);
+		text = tail;
+	}
+	buf_add(out, text, (size_t)(stop - text));
+	return buf_check(out, "diff", err);
+}
