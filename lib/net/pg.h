@@ -47,9 +47,10 @@ enum pg_outcome {
 	PG_NO_ADDRESS,
 	PG_UNREACHABLE, /* connection refused, no route */
 	PG_TIMEOUT,
-	PG_NOT_TLS, /* the server speaks no TLS */
-	PG_CLOSED,  /* the connection ended without a word: nothing is known */
-	PG_LOCAL,   /* could not be tried: unusable key or certificate, descriptors */
+	PG_NOT_TLS,    /* the server speaks no TLS */
+	PG_TLS_FAILED, /* TLS ended for a reason that is not our certificate */
+	PG_CLOSED,     /* the connection ended without a word: nothing is known */
+	PG_LOCAL,      /* could not be tried: unusable key or certificate, descriptors */
 	PG_OUTCOME__MAX
 };
 

@@ -97,11 +97,6 @@ void probe_tls_failed(struct probe_conn *conn, int ssl_error);
 int probe_tls_collect(struct probe_conn *conn, struct err *err);
 BIO_METHOD *probe_bio_method(void);
 
-/* probe_alert.c: RFC 8446, section 6; for people. */
-const char *probe_alert_text(int alert);
-/* Whether such an alert, once our certificate was sent, speaks about it. */
-bool probe_alert_refuses(int alert);
-
 /* probe_start.c: PostgreSQL's messages. */
 int probe_start_message(struct probe_conn *conn);
 /* Whether answer holds enough; then login, sqlstate and server_message are in the result. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "net/alert.h"
 #include "net/probe_impl.h"
 #include "pki/native.h"
 
@@ -132,19 +133,19 @@ int probe_tls_open(struct probe_conn *conn, SSL_CTX *ctx, BIO_METHOD *method)
 static void alerted(struct probe_conn *conn)
 {
 	struct probe_result *result = conn->result;
-	const char *text = probe_alert_text(conn->alert);
+	const char *text = alert_text(conn->alert);
 
 	(void)strncpy(result->alert, text, sizeof(result->alert) - 1);
 	if (!conn->cert_sent) {
 		probe_conn_say(conn, PROBE_ALERT, "the server ended TLS: %s (alert %d)%s", text,
 			       conn->alert,
 			       result->client_asked && !conn->target->cert_pem &&
-					       probe_alert_refuses(conn->alert)
+					       alert_refuses(conn->alert)
 				       ? "; no client certificate was shown"
 				       : "");
 		return;
 	}
-	if (probe_alert_refuses(conn->alert)) {
+	if (alert_refuses(conn->alert)) {
 		result->client = PROBE_CLIENT_REFUSED;
 		probe_conn_say(conn, PROBE_ALERT, "client certificate refused: %s (alert %d)", text,
 			       conn->alert);

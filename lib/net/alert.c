@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "net/probe_impl.h"
+#include "net/alert.h"
 
-/* RFC 8446, section 6, and for the elder ones RFC 5246, section 7.2 */
+#include <stddef.h>
+#include <string.h>
+
 static const struct {
 	int number;
 	bool refuses;
@@ -42,7 +44,7 @@ static const struct {
 	{120, false, "no application protocol"},
 };
 
-const char *probe_alert_text(int alert)
+const char *alert_text(int alert)
 {
 	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
 		if (alerts[i].number == alert)
@@ -51,11 +53,20 @@ const char *probe_alert_text(int alert)
 	return "an alert without a name";
 }
 
-bool probe_alert_refuses(int alert)
+bool alert_refuses(int alert)
 {
 	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
 		if (alerts[i].number == alert)
 			return alerts[i].refuses;
 	}
 	return false;
+}
+
+int alert_number(const char *text)
+{
+	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
+		if (!strcmp(alerts[i].text, text))
+			return alerts[i].number;
+	}
+	return -1;
 }
