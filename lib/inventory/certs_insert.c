@@ -169,7 +169,7 @@ static int add_entry(struct inserts *ins, const struct group *group, size_t inde
 	struct form form;
 
 	add_key(&edit->pieces, chain ? CHAIN_NAME : change->name,
-		key_style(group->model ? group->model->node : NULL));
+		key_style(group->model ? group->model->node : group->node));
 	add_text(&edit->pieces, ": ");
 	if (change->raw) {
 		struct raw_place at = {.column = place->column, .in_flow = place->flow, .rest = ""};
@@ -233,6 +233,9 @@ static int add_entries(struct inserts *ins, const struct load *load, const struc
 static int add_authorities(struct inserts *ins, const struct load *load, const struct place *place,
 			   const char *eol, struct err *err)
 {
+	const struct yaml *yaml = ins->edit->certs->yaml;
+	const struct yaml_node *root = yaml_get(yaml, yaml_root(yaml),
+						load->keys ? KEYS_ROOT : CERTS_ROOT);
 	bool first = true;
 
 	for (size_t i = 0; i < ins->count; i++) {
@@ -243,7 +246,7 @@ static int add_authorities(struct inserts *ins, const struct load *load, const s
 			continue;
 		open_member(ins->edit, place, first);
 		if (add_container(ins, group->authority,
-				  key_style(group->model ? group->model->node->parent : NULL),
+				  key_style(group->model ? group->model->node->parent : root),
 				  &inner, place, eol, err))
 			return ERR_FAIL;
 		first = false;

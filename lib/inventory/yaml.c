@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "inventory/yaml_index.h"
 
+#define POOL_FIRST ((size_t)4 << 10) /* small texts are parsed by the thousand */
 #define POOL_BLOCK ((size_t)64 << 10)
 #define POOL_ALIGN ((size_t)16)
 #define KEY_SHOWN  64 /* characters of a key in a message */
@@ -28,7 +29,8 @@ void *pool_alloc(struct pool *pool, size_t size)
 	if (rounded < size)
 		return NULL;
 	if (!block || block->size - block->used < rounded) {
-		size_t room = rounded > POOL_BLOCK ? rounded : POOL_BLOCK;
+		size_t least = block ? POOL_BLOCK : POOL_FIRST;
+		size_t room = rounded > least ? rounded : least;
 
 		block = calloc(1, sizeof(*block) + room);
 		if (!block)

@@ -187,6 +187,9 @@ static const struct row insertions[] = {
 	 "certs:\n    'client':\n        u: |\n            Y\n    'server':\n        db3: |\n"
 	 "            -----BEGIN-----\n            Aa+/=\n            -----END-----\n# end\nx: "
 	 "1\n"},
+	{"\"certs\":\n  \"server\":\nx: 1\n",
+	 "\"certs\":\n  \"server\":\n    \"db3\": |\n      -----BEGIN-----\n      Aa+/=\n"
+	 "      -----END-----\nx: 1\n"},
 	{"certs:\nx: 1\n",
 	 "certs:\n  server:\n    db3: |\n      -----BEGIN-----\n      Aa+/=\n      -----END-----\n"
 	 "x: 1\n"},
