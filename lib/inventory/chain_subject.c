@@ -109,7 +109,7 @@ int chain_read_subject(struct chain_reader *reader, const struct yaml_node *node
 		rc = from_text(reader, node, err);
 	else if (node)
 		rc = yaml_err(reader->yaml, node, ERR_USAGE, err, "expected a mapping");
-	for (size_t i = 0; i < chain->subject_count; i++)
+	for (size_t i = 0; !rc && i < chain->subject_count; i++)
 		named = named || !strcmp(chain->subject[i].type, "CN");
 	if (!rc && !named)
 		rc = add(reader, "CN", ROOT_CN, strlen(ROOT_CN), node ? node->line : 0, err);

@@ -99,21 +99,23 @@ static int resolve(char **real, const char **rest, const char *root, const char 
 
 static int checked(char **out, const char *root, const char *path, bool resolved, struct err *err)
 {
-	char *mine = strdup(path), *real = NULL;
+	char *base = realpath(root, NULL), *mine = strdup(path), *real = NULL;
 	const char *inside = NULL, *rest = "";
 	int rc = 0;
 
 	*out = NULL;
-	if (!mine)
-		return err_nomem(err);
-	if (!path_is_inside(path)) {
-		free(mine);
-		return leaves(path, NULL, err);
-	}
-	clean(mine);
-	rc = resolve(&real, &rest, root, mine, err);
+	if (!base)
+		rc = err_sys(err, errno, "%s", root);
+	else if (!mine)
+		rc = err_nomem(err);
+	else if (!path_is_inside(path))
+		rc = leaves(path, NULL, err);
 	if (!rc) {
-		inside = below(root, real);
+		clean(mine);
+		rc = resolve(&real, &rest, base, mine, err);
+	}
+	if (!rc) {
+		inside = below(base, real);
 		if (!inside)
 			rc = leaves(path, real, err);
 	}
@@ -128,6 +130,7 @@ static int checked(char **out, const char *root, const char *path, bool resolved
 	}
 	free(real);
 	free(mine);
+	free(base);
 	return rc;
 }
 

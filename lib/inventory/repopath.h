@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 /*
- * The path without "." components and doubled slashes, checked against root (absolute, resolved).
+ * The path without "." components and doubled slashes, checked against root.
  * What does not exist yet is checked as far as it exists. ERR_USAGE "'PATH' leaves the repository".
  * free() it.
  */

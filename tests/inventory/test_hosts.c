@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "inventory/hosts.h"
 #include "inventory/hosts_read.h"
 #include "tests/inventory/suites.h"
@@ -237,6 +239,62 @@ START_TEST(ten_thousand_hosts_take_no_time)
 }
 END_TEST
 
+/* What Ansible itself makes of the same folder; slow, so one inventory has it all. */
+static struct json *ask_ansible(void)
+{
+	static const char command[] = "cd %s && ansible-inventory -i inv --list";
+	char *line = str_fmt(command, dir);
+	struct json *json = NULL;
+	struct buf text;
+	FILE *pipe = popen(line, "r");
+	int c;
+
+	ck_assert_ptr_nonnull(pipe);
+	buf_init(&text, 1 << 20);
+	while ((c = fgetc(pipe)) != EOF)
+		buf_addc(&text, (char)c);
+	ck_assert_msg(pclose(pipe) == 0, "ansible-inventory failed (Debian package: ansible)");
+	ck_ok(js_parse(&json, text.data, text.len, "ansible-inventory", &err), &err);
+	buf_release(&text);
+	free(line);
+	return json;
+}
+
+START_TEST(addresses_are_those_of_ansible_inventory)
+{
+	struct json *json, *vars;
+	size_t listed = 0;
+
+	file("inv/hosts", "[pg]\ndb[01:03].example.com ansible_user=x\n"
+			  "db1:2222 ansible_host=10.0.0.1\n"
+			  "q1 ansible_host=\"10.0.0.7\" x='a b'  # why\n"
+			  "q2 ansible_host='{{ cloud }}'\n[pg:vars]\na=b\n[w:children]\npg\n");
+	file("inv/b.yml", "all:\n  children:\n    y:\n      hosts:\n"
+			  "        y[a:c]: {ansible_host: 1.1.1.1}\n"
+			  "        y0: {ansible_host: 10.9.9.9}\n        q1:\n"
+			  "      children: {z: {hosts: {zz: {ansible_host: zz.lan}}}}\n");
+	file("inv/host_vars/y0.yml", "ansible_host: 7.7.7.7\n");
+	file("inv/sub/more", "n1 ansible_host=5.5.5.5\n");
+	file("inv/x.ini", "ignored ansible_host=6.6.6.6\n");
+	read_inventory("inv");
+	json = ask_ansible();
+	vars = js_get(js_get(json, "_meta"), "hostvars");
+	for (size_t i = 0; i < hosts.count; i++) {
+		const char *name = hosts.items[i].name;
+		const char *address = js_str(js_get(vars, name), "ansible_host", name);
+
+		ck_assert_str_eq(hosts.items[i].address, strstr(address, "{{") ? name : address);
+	}
+	for (const char *name = js_first_key(vars); name; name = js_next_key(vars, name)) {
+		ck_assert_msg(hosts_find(&hosts, name), "%s", name);
+		listed++;
+	}
+	ck_assert_uint_eq(listed, hosts.count); /* each has a variable of its own or its group's */
+	ck_assert_uint_eq(hosts.count, 12);
+	js_free(json);
+}
+END_TEST
+
 START_TEST(the_fixture_of_chainsmith)
 {
 	ck_ok(hosts_read(&hosts, "tests/data/chainsmith-python", "environments/poc", &err), &err);
@@ -259,6 +317,8 @@ Suite *hosts_suite(void)
 	tcase_add_test(tc, host_variables_win);
 	tcase_add_test(tc, scripts_and_missing_files);
 	tcase_add_test(tc, ten_thousand_hosts_take_no_time);
+	tcase_add_test(tc, addresses_are_those_of_ansible_inventory);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, the_fixture_of_chainsmith);
 	suite_add_tcase(suite, tc);
 	return suite;

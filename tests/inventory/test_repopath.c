@@ -102,6 +102,23 @@ START_TEST(a_sibling_with_the_same_beginning_is_outside)
 }
 END_TEST
 
+START_TEST(the_root_may_be_written_in_any_way)
+{
+	char *odd = str_fmt("%s/a/..//", root), *out = NULL;
+
+	ck_ok(repo_path_real(&out, odd, "link/x", &err), &err);
+	ck_assert_str_eq(out, "a/b/x");
+	free(out);
+	free(odd);
+	ck_ok(repo_path(&out, "tests/data/chainsmith-python", "environments/poc/hosts", &err),
+	      &err);
+	ck_assert_str_eq(out, "environments/poc/hosts");
+	free(out);
+	ck_assert_int_eq(repo_path(&out, "/nonexistent", "a", &err), ERR_NOENT);
+	ck_assert_str_eq(err.msg, "/nonexistent: No such file or directory");
+}
+END_TEST
+
 Suite *repopath_suite(void)
 {
 	Suite *suite = suite_create("repopath");
@@ -109,6 +126,7 @@ Suite *repopath_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, paths_stay_inside, 0, (int)(sizeof(rows) / sizeof(rows[0])));
+	tcase_add_test(tc, the_root_may_be_written_in_any_way);
 	tcase_add_test(tc, a_sibling_with_the_same_beginning_is_outside);
 	suite_add_tcase(suite, tc);
 	return suite;
