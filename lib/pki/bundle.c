@@ -25,17 +25,20 @@ int bundle_add(struct bundle *bundle, const struct cert *cert, struct err *err)
 	return 0;
 }
 
+/* Back to so many; an empty one holds no memory, so that a failure leaves nothing to release. */
 static void truncate_to(struct bundle *bundle, size_t count)
 {
 	while (bundle->count > count)
 		cert_free(bundle->items[--bundle->count]);
+	if (count == 0) {
+		free(bundle->items);
+		*bundle = (struct bundle)BUNDLE_INIT;
+	}
 }
 
 void bundle_release(struct bundle *bundle)
 {
 	truncate_to(bundle, 0);
-	free(bundle->items);
-	*bundle = (struct bundle)BUNDLE_INIT;
 }
 
 /* What stands there instead of a certificate, in words; a label may be anything. */

@@ -185,6 +185,10 @@ static void truncate_to(struct dn *dn, size_t count)
 		free(attr->type);
 		free(attr->value);
 	}
+	if (count == 0) {
+		free(dn->items);
+		*dn = (struct dn)DN_INIT;
+	}
 }
 
 int dn_add(struct dn *dn, const char *type, const char *value, struct err *err)
@@ -252,8 +256,6 @@ int dn_copy(struct dn *out, const struct dn *in, struct err *err)
 void dn_release(struct dn *dn)
 {
 	truncate_to(dn, 0);
-	free(dn->items);
-	*dn = (struct dn)DN_INIT;
 }
 
 int dn_to_name(X509_NAME **out, const struct dn *dn, struct err *err)

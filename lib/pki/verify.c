@@ -66,11 +66,21 @@ static void time_line(char out[SYS_TIME_SIZE], const ASN1_TIME *when)
 		(void)snprintf(out, SYS_TIME_SIZE, "an unreadable time");
 }
 
+static void explain_time(struct verdict *out, const X509 *x509)
+{
+	bool early = out->code == X509_V_ERR_CERT_NOT_YET_VALID;
+	char when[SYS_TIME_SIZE];
+
+	time_line(when, early ? X509_get0_notBefore(x509) : X509_get0_notAfter(x509));
+	(void)snprintf(out->reason, sizeof(out->reason), "%s %s %s", out->at,
+		       early ? "is not valid before" : "expired at", when);
+}
+
 /* Plain words for what goes wrong in practice; OpenSSL's own for the rest. */
 static void explain(struct verdict *out, X509 *x509, enum verify_purpose purpose)
 {
 	const char *as = purpose == VERIFY_SERVER ? "server" : "client";
-	char issuer[256] = "", when[SYS_TIME_SIZE] = "";
+	char issuer[256];
 	char *to = out->reason;
 	size_t size = sizeof(out->reason);
 
@@ -96,12 +106,8 @@ static void explain(struct verdict *out, X509 *x509, enum verify_purpose purpose
 			       out->at, issuer);
 		break;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
-		time_line(when, X509_get0_notBefore(x509));
-		(void)snprintf(to, size, "%s is not valid before %s", out->at, when);
-		break;
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		time_line(when, X509_get0_notAfter(x509));
-		(void)snprintf(to, size, "%s expired at %s", out->at, when);
+		explain_time(out, x509);
 		break;
 	case X509_V_ERR_INVALID_PURPOSE:
 		(void)snprintf(to, size, "%s may not be used as a %s%s: its usages forbid it",
