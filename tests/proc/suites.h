@@ -6,6 +6,7 @@
 
 Suite *loop_suite(void);
 Suite *child_suite(void);
+Suite *child_end_suite(void);
 Suite *filter_suite(void);
 Suite *recap_suite(void);
 Suite *ansible_suite(void);
