@@ -15,7 +15,8 @@
 
 struct level {
 	struct yaml_node *node;
-	struct yaml_node *key; /* read, and waiting for its value */
+	struct yaml_node *key;	/* read, and waiting for its value */
+	struct yaml_node *last; /* the last member so far */
 };
 
 struct reader {
@@ -181,10 +182,11 @@ static int attach(struct reader *r, struct yaml_node *node)
 	if (twin)
 		return yaml_err(r->yaml, node->key, ERR_FAIL, r->err,
 				"the key stands here twice, first in line %zu", twin->key->line);
-	if (parent->last)
-		((struct yaml_node *)(uintptr_t)parent->last)->next = node;
+	if (level->last)
+		level->last->next = node;
 	else
 		parent->first = node;
+	level->last = node;
 	parent->last = node;
 	parent->count++;
 	return 0;
