@@ -11,6 +11,7 @@
 Suite *proof_suite(void);
 Suite *trap_suite(void);
 Suite *handshake_suite(void);
+Suite *differential_suite(void);
 
 #define PEERS_MAX 4
 #define TEXTS_MAX 64

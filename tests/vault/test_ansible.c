@@ -150,6 +150,58 @@ START_TEST(a_real_vault_of_chainsmith_is_read)
 }
 END_TEST
 
+/* Settings for which ansible-config says where the password file is. */
+static const struct {
+	const char *cfg_name;
+	const char *cfg;
+	const char *env_name;
+	const char *env_value;
+} settings[] = {
+	{"ansible.cfg", "[defaults]\nvault_password_file = pass\n", "UNUSED", ""},
+	{"sub/a.cfg", "[defaults]\nvault_password_file : ../sub/./pass ; no\n", "ANSIBLE_CONFIG",
+	 "sub/a.cfg"},
+	{"sub/ansible.cfg", "[defaults]\n# no\nVAULT_PASSWORD_FILE=${PWD_NAME}\n", "ANSIBLE_CONFIG",
+	 "sub"},
+	{"ansible.cfg", "[other]\nvault_password_file = no\n[defaults]\nforks = 3\n",
+	 "ANSIBLE_VAULT_PASSWORD_FILE", "sub/../$PWD_NAME"},
+	{"home/.ansible.cfg", "[defaults]\nvault_password_file = ~/pass\n", "UNUSED", ""},
+};
+
+START_TEST(the_password_file_is_where_ansible_finds_it)
+{
+	struct vault_passwords found = VAULT_PASSWORDS_INIT;
+	struct vault_test t;
+	char *dir, *cfg, *home, *told, *at;
+
+	vt_open(&t);
+	dir = test_path("");
+	dir[strlen(dir) - 1] = '\0';
+	run("mkdir sub home && echo secret | tee pass sub/pass home/pass >/dev/null");
+	cfg = test_path(settings[_i].cfg_name);
+	test_write(cfg, settings[_i].cfg);
+	home = test_path("home");
+	ck_assert_int_eq(setenv("PWD_NAME", "pass", 1), 0);
+	ck_assert_int_eq(setenv(settings[_i].env_name, settings[_i].env_value, 1), 0);
+	run("HOME=$PWD/home ansible-config dump > told 2>/dev/null");
+	ck_assert_int_eq(setenv("HOME", home, 1), 0);
+	ck_ok(vault_passwords_find(&found, t.arena, dir, NULL, &t.sys, NULL, &t.err), &t.err);
+	free(home);
+	home = test_path("told");
+	told = test_read(home, NULL);
+	at = strstr(told, "DEFAULT_VAULT_PASSWORD_FILE(");
+	ck_assert_ptr_nonnull(at);
+	at = strstr(at, ") = ") + 4;
+	*strchr(at, '\n') = '\0';
+	ck_assert_str_eq(found.items[0].path, at);
+	vault_passwords_release(&found);
+	free(told);
+	free(home);
+	free(cfg);
+	free(dir);
+	vt_close(&t);
+}
+END_TEST
+
 Suite *ansible_suite(void)
 {
 	Suite *suite = suite_create("ansible-vault");
@@ -161,6 +213,8 @@ Suite *ansible_suite(void)
 	tcase_add_test(tc, a_large_vault_both_ways);
 	tcase_add_test(tc, an_inline_value_both_ways);
 	tcase_add_test(tc, a_real_vault_of_chainsmith_is_read);
+	tcase_add_loop_test(tc, the_password_file_is_where_ansible_finds_it, 0,
+			    (int)(sizeof(settings) / sizeof(settings[0])));
 	suite_add_tcase(suite, tc);
 	return suite;
 }
