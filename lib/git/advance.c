@@ -95,8 +95,10 @@ void steps_release(struct steps *steps)
 }
 
 static int note_locks(struct guard *guard, const struct index_lock *lock, struct repo *repo,
-		      const char *ref, struct err *err)
+		      const char *ref, const struct oid *from, const struct oid *to,
+		      struct err *err)
 {
+	const char *const fields[GUARD_FIELDS - 1] = {ref, from->hex, to->hex};
 	struct strs paths = STRS_INIT;
 	int rc = ref_lock_paths(&paths, repo, ref, err);
 
@@ -107,7 +109,7 @@ static int note_locks(struct guard *guard, const struct index_lock *lock, struct
 	if (!rc)
 		rc = strs_addf(&paths, err, "%s.lock", lock->temporary);
 	if (!rc)
-		rc = guard_enter(guard, repo, &paths, LOCKS_S, err);
+		rc = guard_enter(guard, repo, &paths, LOCKS_S, fields, err);
 	strs_release(&paths);
 	return rc;
 }
@@ -124,7 +126,7 @@ int advance_checked_out(struct repo *repo, const char *ref, const struct oid *no
 	if (!rc)
 		rc = index_lock_init(&lock, repo, err);
 	if (!rc)
-		rc = note_locks(&guard, &lock, repo, ref, err);
+		rc = note_locks(&guard, &lock, repo, ref, from, to, err);
 	if (!rc)
 		rc = index_lock_take(&lock, repo, err);
 	if (!rc)

@@ -79,7 +79,7 @@ static int guarded_swap(struct repo *repo, const char *ref, const struct oid *fr
 	int rc = ref_lock_paths(&locks, repo, ref, err);
 
 	if (!rc)
-		rc = guard_enter(&guard, repo, &locks, REF_LOCK_S, err);
+		rc = guard_enter(&guard, repo, &locks, REF_LOCK_S, NULL, err);
 	if (!rc)
 		rc = ref_swap(repo, ref, from, to, reflog, err);
 	guard_leave(&guard);
@@ -166,6 +166,30 @@ int branch_advance(struct repo *repo, const char *ref, const struct oid *from, c
 	return guarded_swap(repo, ref, from, to, reflog, err);
 }
 
+/* Only what the branch says has happened; before that nothing was touched. */
+static int finish_move(struct repo *repo, const char *const *fields, struct err *err)
+{
+	const char *ref = fields[0];
+	struct oid from, to, now;
+	bool here;
+	int rc = oid_parse(&from, fields[1], err);
+
+	if (!rc)
+		rc = oid_parse(&to, fields[2], err);
+	if (!rc)
+		rc = ref_now(&now, repo, ref, err);
+	if (!rc)
+		rc = is_head(&here, repo, ref, err);
+	if (rc || !here || !oid_equal(&now, &to))
+		return rc;
+	return advance_checked_out(repo, ref, &now, &from, &to, "", err);
+}
+
+int branch_recover(struct repo *repo, struct err *err)
+{
+	return guard_recover(repo, finish_move, err);
+}
+
 int branch_create(struct repo *repo, const char *ref, const struct oid *commit, const char *reflog,
 		  struct err *err)
 {
@@ -220,7 +244,7 @@ int branch_delete(struct repo *repo, const char *ref, const struct oid *expected
 	if (!rc)
 		rc = ref_lock_paths(&locks, repo, ref, err);
 	if (!rc)
-		rc = guard_enter(&guard, repo, &locks, REF_LOCK_S, err);
+		rc = guard_enter(&guard, repo, &locks, REF_LOCK_S, NULL, err);
 	if (!rc)
 		rc = remove_ref(repo, ref, expected, err);
 	guard_leave(&guard);

@@ -38,46 +38,142 @@ static void remove_left(const char *path, const struct stat *note, long seconds)
 		(void)unlink(path);
 }
 
-/* The note: the seconds, then the paths, each with a NUL behind it. */
-static void sweep_note(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+/*
+ * A note: the seconds, then the paths of locks, then the fields of what is under way, each of
+ * those with a '=' before it and each entry with a NUL behind it.
+ */
+struct note {
+	int fd;
+	const char *path;
 	struct stat st;
 	struct buf text;
+	const char *fields[GUARD_FIELDS]; /* all of them or none */
+};
 
-	if (fd < 0)
-		return;
-	buf_init(&text, NOTE_MAX);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0 &&
-	    file_read(&text, path, NOTE_MAX, NULL) == 0) {
-		const char *end = text.data + text.len;
-		long seconds = strtol(text.data, NULL, 10);
-
-		for (const char *at = text.data + strlen(text.data) + 1; at < end;
-		     at += strlen(at) + 1)
-			remove_left(at, &st, seconds);
-		(void)unlink(path);
-	}
-	buf_release(&text);
-	(void)close(fd);
+static void note_close(struct note *note)
+{
+	buf_release(&note->text);
+	if (note->fd >= 0)
+		(void)close(note->fd);
 }
 
-void guard_sweep(struct repo *repo)
+static void wait_moment(void)
+{
+	const struct timespec moment = {0, NSEC_PER_SEC / 10};
+
+	(void)nanosleep(&moment, NULL);
+}
+
+/* A child of a dead owner holds the note until it runs its program. */
+static bool note_lock(int fd, int tries)
+{
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (!tries--)
+			return false;
+		wait_moment();
+	}
+	return true;
+}
+
+/* False where its owner lives. */
+static bool note_open(struct note *note, const char *path, int tries)
+{
+	size_t count = 0;
+
+	*note = (struct note){.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), .path = path};
+	buf_init(&note->text, NOTE_MAX);
+	if (note->fd < 0 || !note_lock(note->fd, tries) || fstat(note->fd, &note->st) < 0 ||
+	    !note->st.st_nlink || file_read(&note->text, path, NOTE_MAX, NULL) != 0) {
+		note_close(note);
+		return false;
+	}
+	for (const char *at = note->text.data; at < note->text.data + note->text.len;
+	     at += strlen(at) + 1) {
+		if (*at == '=' && count < GUARD_FIELDS)
+			note->fields[count++] = at + 1;
+	}
+	if (count < GUARD_FIELDS)
+		note->fields[0] = NULL;
+	return true;
+}
+
+static void note_remove_locks(const struct note *note)
+{
+	long seconds = strtol(note->text.data, NULL, 10);
+
+	for (const char *at = note->text.data; at < note->text.data + note->text.len;
+	     at += strlen(at) + 1) {
+		if (*at == '/')
+			remove_left(at, &note->st, seconds);
+	}
+}
+
+/* What was under way stays noted until it is finished. */
+static int sweep_note(void *ctx, struct note *note, struct err *err)
+{
+	(void)ctx;
+	(void)err;
+	note_remove_locks(note);
+	if (!note->fields[0])
+		(void)unlink(note->path);
+	return 0;
+}
+
+static int each_left(struct repo *repo, int tries,
+		     int (*fn)(void *ctx, struct note *note, struct err *err), void *ctx,
+		     struct err *err)
 {
 	char *dir = path_join(repo->common, NOTES);
 	DIR *stream = dir ? opendir(dir) : NULL;
 	struct dirent *entry;
+	int rc = 0;
 
-	while (stream && (entry = readdir(stream))) {
+	while (!rc && stream && (entry = readdir(stream))) {
 		char *path = entry->d_name[0] == '.' ? NULL : path_join(dir, entry->d_name);
+		struct note note;
 
-		if (path)
-			sweep_note(path);
+		if (path && note_open(&note, path, tries)) {
+			rc = fn(ctx, &note, err);
+			note_close(&note);
+		}
 		free(path);
 	}
 	if (stream)
 		(void)closedir(stream);
 	free(dir);
+	return rc;
+}
+
+void guard_sweep(struct repo *repo)
+{
+	(void)each_left(repo, 0, sweep_note, NULL, NULL);
+}
+
+struct recovery {
+	struct repo *repo;
+	int (*finish)(struct repo *repo, const char *const *fields, struct err *err);
+};
+
+/* The first field is the work tree's own folder: another one's move is finished there. */
+static int recover_note(void *ctx, struct note *note, struct err *err)
+{
+	struct recovery *recovery = ctx;
+	int rc;
+
+	if (!note->fields[0] || strcmp(note->fields[0], recovery->repo->dir) != 0)
+		return 0;
+	note_remove_locks(note);
+	rc = recovery->finish(recovery->repo, note->fields + 1, err);
+	if (!rc)
+		(void)unlink(note->path);
+	return rc;
+}
+
+int guard_recover(struct repo *repo,
+		  int (*finish)(struct repo *repo, const char *const *fields, struct err *err),
+		  struct err *err)
+{
+	return each_left(repo, LOCK_TRIES, recover_note, &(struct recovery){repo, finish}, err);
 }
 
 /* Another one's sweep may take the file away before it is locked: then once more. */
@@ -99,8 +195,21 @@ static int open_note(struct guard *guard, const char *dir, struct err *err)
 	return err_set(err, ERR_FAIL, "cannot lock a file in %s", dir);
 }
 
+static void add_note(struct buf *out, const struct repo *repo, const struct strs *paths,
+		     int seconds, const char *const *fields)
+{
+	buf_addf(out, "%d", seconds);
+	buf_addc(out, '\0');
+	for (size_t i = 0; i < paths->count; i++)
+		buf_add(out, paths->items[i], strlen(paths->items[i]) + 1);
+	for (size_t i = 0; fields && i < GUARD_FIELDS; i++) {
+		buf_addf(out, "=%s", i ? fields[i - 1] : repo->dir);
+		buf_addc(out, '\0');
+	}
+}
+
 int guard_enter(struct guard *guard, struct repo *repo, const struct strs *paths, int seconds,
-		struct err *err)
+		const char *const *fields, struct err *err)
 {
 	char *dir = path_join(repo->common, NOTES);
 	struct buf note;
@@ -115,10 +224,7 @@ int guard_enter(struct guard *guard, struct repo *repo, const struct strs *paths
 		guard_sweep(repo);
 		rc = open_note(guard, dir, err);
 	}
-	buf_addf(&note, "%d", seconds);
-	buf_addc(&note, '\0');
-	for (size_t i = 0; i < paths->count; i++)
-		buf_add(&note, paths->items[i], strlen(paths->items[i]) + 1);
+	add_note(&note, repo, paths, seconds, fields);
 	if (!rc)
 		rc = buf_check(&note, "a list of locks", err);
 	if (!rc)
@@ -144,11 +250,9 @@ void guard_leave(struct guard *guard)
 
 bool guard_wait(struct repo *repo, int tries)
 {
-	const struct timespec moment = {0, NSEC_PER_SEC / 10};
-
 	if (tries >= LOCK_TRIES)
 		return false;
-	(void)nanosleep(&moment, NULL);
+	wait_moment();
 	guard_sweep(repo);
 	return true;
 }

@@ -64,9 +64,18 @@ struct guard {
 	char *path;
 };
 
-/* seconds: how long after the note such a lock may be taken. paths are absolute. */
+#define GUARD_FIELDS 4
+
+/*
+ * seconds: how long after the note such a lock may be taken. paths are absolute. fields (may be
+ * NULL): GUARD_FIELDS - 1 texts that say what is under way, for guard_recover.
+ */
 int guard_enter(struct guard *guard, struct repo *repo, const struct strs *paths, int seconds,
-		struct err *err);
+		const char *const *fields, struct err *err);
+/* Finishes what owners that died in this work tree had under way. */
+int guard_recover(struct repo *repo,
+		  int (*finish)(struct repo *repo, const char *const *fields, struct err *err),
+		  struct err *err);
 void guard_leave(struct guard *guard);
 /* Removes what dead owners noted: guard_enter does it, and who waits for a lock does it again. */
 void guard_sweep(struct repo *repo);

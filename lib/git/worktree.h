@@ -34,6 +34,13 @@ int branch_advance(struct repo *repo, const char *ref, const struct oid *from, c
 		   const char *reflog, struct err *err);
 
 /*
+ * Finishes a branch_advance or branch_fast_forward in this work tree whose process was killed
+ * after the branch had moved. To be called before the work tree is judged; mostly nothing is to
+ * be done. ERR_FAIL naming the files where the user has changed them since.
+ */
+int branch_recover(struct repo *repo, struct err *err);
+
+/*
  * Fast-forwards the checked-out branch to a commit, as "git merge --ff-only" does: local changes
  * that are not in the way stay. ERR_FAIL with git's reason where it cannot.
  */
