@@ -89,7 +89,8 @@ static void explain(struct verdict *out, X509 *x509, enum verify_purpose purpose
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-		(void)snprintf(to, size, "the bundle lacks the issuer of %s: %s", out->at, issuer);
+		(void)snprintf(to, size, "the bundle lacks the issuer of %.200s: %.200s", out->at,
+			       issuer);
 		break;
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 		(void)snprintf(to, size, "%s signed itself and is not in the bundle", out->at);
@@ -100,10 +101,11 @@ static void explain(struct verdict *out, X509 *x509, enum verify_purpose purpose
 			       out->at);
 		break;
 	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-		(void)snprintf(to, size,
-			       "%s is not signed by the first CA in the bundle with its issuer's "
-			       "subject, %s",
-			       out->at, issuer);
+		(void)snprintf(
+			to, size,
+			"%.200s is not signed by the first CA in the bundle with its issuer's "
+			"subject, %.200s",
+			out->at, issuer);
 		break;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 	case X509_V_ERR_CERT_HAS_EXPIRED:

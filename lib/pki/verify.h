@@ -27,7 +27,7 @@ struct verdict {
 	int depth;	   /* of the certificate at fault: 0 is the leaf */
 	char openssl[128]; /* OpenSSL's own text, as a peer's log has it */
 	char at[256];	   /* the subject of the certificate at fault */
-	char reason[768];  /* plain words: one sentence, lower case, no full stop */
+	char reason[512];  /* plain words: one sentence, lower case, no full stop */
 };
 
 /* A bundle made ready once, for many leaves; several threads may check with one. */
