@@ -8,8 +8,6 @@
 #include "git/listing.h"
 #include "git/worktree.h"
 
-#define PREFIXES_MAX 40
-
 /* The path behind the given number of fields of a "git status --porcelain=v2" line. */
 static const char *behind_fields(const char *line, int fields)
 {
@@ -64,6 +62,9 @@ static int look_at_hidden(void *ctx, const struct index_entry *entry, struct err
 
 	if (!entry->assumed && !entry->skipped)
 		return 0;
+	/* names that git cannot take in a list of lines: better once too often than unseen */
+	if (strchr(entry->path, '\n') || entry->path[0] == '"')
+		return strs_add(&hidden->gone, entry->path, err);
 	full = path_join(hidden->repo->root, entry->path);
 	if (!full)
 		return err_nomem(err);
@@ -120,24 +121,38 @@ static void remove_doubles(struct strs *strs)
 	strs->count = kept;
 }
 
+/* NULL for what lies outside the work tree. */
+static const char *inside(const struct repo *repo, const char *path)
+{
+	size_t root = strlen(repo->root);
+
+	if (str_starts(path, repo->root) && path[root] == '/')
+		path += root + 1;
+	return !path[0] || path_is_inside(path) ? path : NULL;
+}
+
 int worktree_changed(struct strs *out, struct repo *repo, const char *const *prefixes, size_t count,
 		     struct err *err)
 {
 	const char *given[PREFIXES_MAX];
+	size_t used = 0;
 	bool all = false;
 	int rc;
 
 	if (count > PREFIXES_MAX)
 		return err_set(err, ERR_FAIL, "more than %d paths to look at", PREFIXES_MAX);
 	for (size_t i = 0; i < count; i++) {
-		given[i] = prefixes[i];
-		all = all || !prefixes[i][0] || strcmp(prefixes[i], ".") == 0;
+		const char *path = inside(repo, prefixes[i]);
+
+		all = all || (path && (!path[0] || !strcmp(path, ".")));
+		if (path)
+			given[used++] = path;
 	}
-	if (!count)
+	if (!used)
 		return 0;
-	rc = add_status(out, repo, given, all ? 0 : count, err);
+	rc = add_status(out, repo, given, all ? 0 : used, err);
 	if (!rc)
-		rc = add_hidden(out, repo, given, all ? 0 : count, err);
+		rc = add_hidden(out, repo, given, all ? 0 : used, err);
 	remove_doubles(out);
 	return rc;
 }

@@ -10,12 +10,12 @@ int index_entries(struct repo *repo, const char *const *prefixes, size_t count,
 		  int (*each)(void *ctx, const struct index_entry *entry, struct err *err),
 		  void *ctx, struct err *err)
 {
-	const char *args[48] = {"ls-files", "-z", "-v", "--stage", "--"};
+	const char *args[PREFIXES_MAX + 8] = {"ls-files", "-z", "-v", "--stage", "--"};
 	struct buf text;
 	size_t used = 5;
 	int rc;
 
-	if (count > 40)
+	if (count > PREFIXES_MAX)
 		return err_set(err, ERR_FAIL, "git ls-files: too many paths");
 	for (size_t i = 0; i < count; i++)
 		args[used++] = prefixes[i];

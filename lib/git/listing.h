@@ -5,6 +5,8 @@
 
 #include "git/internal.h"
 
+#define PREFIXES_MAX 400
+
 struct index_entry {
 	const char *path;
 	struct oid oid;

@@ -8,7 +8,7 @@
 #include "git/internal.h"
 #include "git/remote.h"
 
-#define ARGS_MAX  64
+#define ARGS_MAX  512
 #define LINES_MAX 4
 
 /* git rev-parse --local-env-vars, without those that bring configuration. */

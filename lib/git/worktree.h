@@ -11,7 +11,8 @@
 /*
  * Adds the paths at or below the prefixes (files or folders, "" for all) that are not as in HEAD:
  * modified, deleted, staged or untracked (not ignored ones), also in submodules and where the
- * user told git to assume them unchanged; sorted. count 0 means no prefix and finds nothing.
+ * user told git to assume them unchanged; sorted. Prefixes outside the work tree are passed
+ * over; without any prefix nothing is found.
  */
 int worktree_changed(struct strs *out, struct repo *repo, const char *const *prefixes, size_t count,
 		     struct err *err);

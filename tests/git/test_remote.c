@@ -109,6 +109,22 @@ START_TEST(a_rewritten_remote_is_not_overwritten)
 }
 END_TEST
 
+START_TEST(a_push_that_loses_a_race_is_told)
+{
+	struct oid from = rev("dev"), to = commit_file(&from, "certs.yml", "two\n");
+
+	colleague_pushes("b");
+	(void)sh("cd origin.git && git update-ref refs/heads/won dev && "
+		 "git update-ref refs/heads/dev %s && "
+		 "printf '#!/bin/sh\nunset GIT_QUARANTINE_PATH\ngit update-ref refs/heads/dev "
+		 "won\n' "
+		 ">hooks/pre-receive && chmod +x hooks/pre-receive",
+		 from.hex);
+	ck_assert_int_eq(remote_push(repo, "origin", &to, DEV, &from, NULL, &err), ERR_LOCK);
+	ck_assert_str_eq(on_remote("dev"), on_remote("won"));
+}
+END_TEST
+
 START_TEST(branches_come_and_go_on_the_remote)
 {
 	static const char ref[] = "refs/heads/certrotate/poc/trust";
@@ -182,6 +198,7 @@ Suite *remote_suite(void)
 	tcase_add_test(tcase, passwords_never_reach_a_message);
 	tcase_add_test(tcase, push_is_a_compare_and_swap);
 	tcase_add_test(tcase, a_rewritten_remote_is_not_overwritten);
+	tcase_add_test(tcase, a_push_that_loses_a_race_is_told);
 	tcase_add_test(tcase, branches_come_and_go_on_the_remote);
 	tcase_add_test(tcase, hooks_have_their_say);
 	tcase_add_test(tcase, the_environment_does_not_lead_elsewhere);

@@ -42,12 +42,15 @@ START_TEST(changes_below_the_prefixes_are_listed)
 {
 	static const char *const some[] = {"roles", "environments/poc", "ansible.cfg"};
 	static const char *const all[] = {""};
+	char *absolute = test_path("work/certs.yml");
+	const char *const outside[] = {"/etc/ansible", "../x", absolute};
 
 	changed_is(all, 1, "");
 	changed_is(some, 0, "");
 	(void)sh("cd work && echo x >roles/pg/main.yml && echo x >roles/pg/debug.log && "
 		 "echo new >ansible.cfg && git rm -q --cached environments/poc/hosts && "
 		 "echo two >certs.yml && mkdir 'roles/new dir' && echo x >'roles/new dir/a b'");
+	changed_is(outside, 3, "certs.yml");
 	changed_is(some, 3,
 		   "ansible.cfg, environments/poc/hosts, roles/new dir/a b, roles/pg/main.yml");
 	(void)sh("cd work && git add . && git reset -q --hard && git status --short");
@@ -55,6 +58,7 @@ START_TEST(changes_below_the_prefixes_are_listed)
 	/* staged and taken back in the work tree */
 	(void)sh("cd work && echo x >certs.yml && git add certs.yml && echo one >certs.yml");
 	changed_is(all, 1, "certs.yml");
+	free(absolute);
 }
 END_TEST
 
