@@ -94,6 +94,8 @@ int step_preflight(struct session *session, bool *moved, struct err *err)
 	int rc = repo_check_quiet(session->repo, err);
 
 	*moved = false;
+	/* What a kill left half-way is no change of the user's. */
+	rc = rc ? rc : branch_recover(session->repo, err);
 	rc = rc ? rc : repo_head(&head, session->repo, err);
 	rc = rc ? rc : check_branch(session, &head, err);
 	rc = rc ? rc : align(session, &head, moved, err);
