@@ -174,6 +174,9 @@ static bool is_verdict_in(const struct probe_conn *conn)
 {
 	if (conn->start_len)
 		return false; /* the answer to the StartupMessage says more */
+	/* PostgreSQL lets everybody in without a certificate, and judges at the login */
+	if (!conn->target->cert_pem && conn->target->protocol != PROBE_TLS)
+		return true;
 	/* before TLS 1.3 the handshake ends only after the server's judgement */
 	return SSL_version(conn->ssl) != TLS1_3_VERSION || !conn->result->client_asked ||
 	       conn->ticket || conn->answer_len;

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "tests/net/suites.h"
+
+int main(void)
+{
+	static Suite *(*const suites[])(void) = {resolve_suite, listener_suite, tls_suite,
+						 probe_suite,	login_suite,	NULL};
+	int rc = test_main(suites);
+
+	fixture_stop();
+	return rc;
+}
