@@ -49,11 +49,18 @@ static int look_again(struct session *session, struct err *err)
 	return 0;
 }
 
-/* The checkout follows the base; where it is on another branch only the reference moves. */
-static int follow(struct session *session, const struct oid *from, const struct oid *to,
-		  struct err *err)
+/*
+ * The checkout follows the base from wherever it stands: behind the commit's parent where a
+ * colleague's commits came in between. Where it is on another branch only the reference moves.
+ */
+static int follow(struct session *session, const struct oid *to, struct err *err)
 {
-	return branch_advance(session->repo, session->base_branch_ref, from, to, "certrotate", err);
+	struct oid from;
+	int rc = repo_ref(&from, session->repo, session->base_branch_ref, err);
+
+	return rc ? rc
+		  : branch_advance(session->repo, session->base_branch_ref, &from, to, "certrotate",
+				   err);
 }
 
 int publish_to_base(struct session *session, const struct change *changes, size_t count,
@@ -78,7 +85,7 @@ int publish_to_base(struct session *session, const struct change *changes, size_
 	if (rc || *again)
 		return rc;
 	session->base = *commit;
-	return follow(session, &parent, commit, err);
+	return follow(session, commit, err);
 }
 
 /*

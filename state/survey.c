@@ -71,13 +71,13 @@ static int note_unfinished(struct survey *survey, const struct session *session,
 
 	return findings_add(
 		&survey->findings, "unfinished", SEVERITY_BLOCK, phase_name(under_way->phase),
-		back ? "'certrotate revert' goes on, 'certrotate next' turns round"
-		     : "'certrotate next' goes on, 'certrotate revert' takes it back",
-		err, "%s%s under way since %s, by %s%s%s%s%s", back ? "its revert is" : "it is",
-		elsewhere ? " (elsewhere)" : "", under_way->since ? under_way->since : "",
-		under_way->by ? under_way->by : "?", elsewhere ? " on " : "",
-		elsewhere ? under_way->host : "", fail[0] && !elsewhere ? "; it stopped: " : "",
-		elsewhere ? "" : fail);
+		elsewhere ? "it goes on there; if it does not, add --take-over here"
+		: back	  ? "'certrotate revert' goes on, 'certrotate next' turns round"
+			  : "'certrotate next' goes on, 'certrotate revert' takes it back",
+		err, "%s under way since %s, by %s%s%s%s%s", back ? "its revert is" : "it is",
+		under_way->since ? under_way->since : "?", under_way->by ? under_way->by : "?",
+		elsewhere ? " on " : "", elsewhere ? under_way->host : "",
+		fail[0] && !elsewhere ? "; it stopped: " : "", elsewhere ? "" : fail);
 }
 
 static int note_state(struct survey *survey, struct session *session, struct err *err)

@@ -169,18 +169,20 @@ static int check_shared(const struct config *config, struct err *err)
 		const char *const paths[] = {env->certs, env->keys};
 		size_t other = i;
 
+		/* Certificates and keys of one environment may stand in one file (Go's chainsmith).
+		 */
 		for (size_t j = 0; j < 2 && !rc; j++) {
-			if (strmap_get(&files, paths[j], &other)) {
-				rc = err_set(
-					err, ERR_USAGE,
-					"%s: environment '%s' has %s for its %s, and so has '%s'%s",
-					config->file, env->name, paths[j], j ? "keys" : "certs",
-					config->environments[other].name,
-					other == i ? " for its certs" : "");
+			if (!strmap_get(&files, paths[j], &other)) {
+				rc = strmap_put(&files, paths[j], i, err);
+			} else if (other != i) {
+				rc = err_set(err, ERR_USAGE,
+					     "%s: environment '%s' has %s for its %s, and so has "
+					     "'%s'",
+					     config->file, env->name, paths[j],
+					     j ? "keys" : "certs",
+					     config->environments[other].name);
 				(void)err_hint(err, "each environment needs files of its own: "
 						    "'{env}' stands for its name");
-			} else {
-				rc = strmap_put(&files, paths[j], i, err);
 			}
 		}
 	}
