@@ -146,8 +146,8 @@ static int report_end(struct proof *proof, const struct side *side, size_t peer,
 	sys_time_text(proof->in->end, when);
 	return findings_add(
 		&proof->out->findings, "expires-soon", SEVERITY_BLOCK, subject,
-		"end the rotation sooner (census: quiet in certrotate.yml), then waive "
-		"this",
+		"shorten the rotation (census: quiet in certrotate.yml), or waive this "
+		"where it ends in time",
 		err,
 		"%s that hold the bundle '%s' will refuse its %s certificate before the "
 		"rotation can end (%s): %s",

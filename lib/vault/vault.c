@@ -207,7 +207,14 @@ int vault_encrypt(struct buf *out, const struct secret *plain,
 	struct keys keys;
 	int rc;
 
-	if (!label || strcmp(label, "default") == 0)
+	if (!password) {
+		(void)err_set(err, ERR_USAGE, "there is no vault password to encrypt with");
+		return err_hint(err, "vault_encrypt_identity in ansible.cfg names a vault id that "
+				     "has no password");
+	}
+	if (!label)
+		label = password->label;
+	if (strcmp(label, "default") == 0)
 		label = "";
 	rc = check_label(label, err);
 	if (rc)

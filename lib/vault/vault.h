@@ -46,8 +46,10 @@ int vault_decrypt(struct secret *out, struct vault_used *used, struct arena *are
 
 /*
  * Adds the encrypted text to out, as ansible-vault writes it: lines of 80 columns with a newline at
- * the end of each. label: "" , NULL or "default" give format 1.1. The result is a little more than
- * four times len; out->max has to allow it. Every call takes a new salt.
+ * the end of each. label: of the vault that is replaced (struct vault_used), or NULL for a new one,
+ * which gets the password's own; "" and "default" give format 1.1. The result is a little more than
+ * four times plain->len; out->max has to allow it. Every call takes a new salt. ERR_USAGE for a
+ * NULL password (vault_passwords_for_new() found none) and for a label that cannot be written.
  */
 int vault_encrypt(struct buf *out, const struct secret *plain,
 		  const struct vault_password *password, const char *label, struct sys *sys,

@@ -265,6 +265,45 @@ START_TEST(a_label_that_would_break_the_header_is_not_written)
 }
 END_TEST
 
+START_TEST(a_new_vault_gets_the_label_of_its_password)
+{
+	struct vault_test t;
+	struct secret plain;
+	struct buf out;
+
+	vt_open(&t);
+	vt_add(&t, "another", "prod");
+	buf_init(&out, 1 << 16);
+	ck_ok(arena_copy(&plain, t.arena, "abc", 3, &t.err), &t.err);
+	ck_ok(vault_encrypt(&out, &plain, &t.passwords.items[1], NULL, &t.sys, &t.err), &t.err);
+	ck_assert_int_eq(strncmp(out.data, "$ANSIBLE_VAULT;1.2;AES256;prod\n", 31), 0);
+	buf_reset(&out);
+	ck_ok(vault_encrypt(&out, &plain, &t.passwords.items[1], "", &t.sys, &t.err), &t.err);
+	ck_assert_int_eq(strncmp(out.data, "$ANSIBLE_VAULT;1.1;AES256\n", 26), 0);
+	buf_release(&out);
+	vt_close(&t);
+}
+END_TEST
+
+START_TEST(nothing_to_encrypt_with_is_an_error)
+{
+	struct vault_test t;
+	struct secret plain;
+	struct buf out;
+
+	vt_open(&t);
+	buf_init(&out, 1 << 16);
+	t.passwords.encrypt_label = strdup("nobody's");
+	ck_ok(arena_copy(&plain, t.arena, "abc", 3, &t.err), &t.err);
+	ck_assert_int_eq(vault_encrypt(&out, &plain, vault_passwords_for_new(&t.passwords), NULL,
+				       &t.sys, &t.err),
+			 ERR_USAGE);
+	ck_assert_str_eq(t.err.msg, "there is no vault password to encrypt with");
+	ck_contains(t.err.hint, "vault_encrypt_identity");
+	vt_close(&t);
+}
+END_TEST
+
 START_TEST(a_vault_is_not_encrypted_again)
 {
 	static const char vault[] = "$ANSIBLE_VAULT;1.1;AES256\n6162\n";
@@ -329,6 +368,8 @@ Suite *vault_suite(void)
 	tcase_add_test(tc, a_header_with_a_long_label_is_refused);
 	tcase_add_test(tc, a_label_that_would_break_the_header_is_not_written);
 	tcase_add_test(tc, a_vault_is_not_encrypted_again);
+	tcase_add_test(tc, a_new_vault_gets_the_label_of_its_password);
+	tcase_add_test(tc, nothing_to_encrypt_with_is_an_error);
 	tcase_add_test(tc, too_small_an_output_or_arena_is_an_error);
 	suite_add_tcase(suite, tc);
 	return suite;
