@@ -103,11 +103,13 @@ int holdings_empty(struct holdings *holdings, struct session *session, struct er
 	if (rc)
 		return rc;
 	password = vault_passwords_for_new(&session->passwords);
+	if (!password)
+		return err_set(err, ERR_USAGE,
+			       "there is no vault password for vault_encrypt_identity '%s'",
+			       session->passwords.encrypt_label);
 	keys->vault = true;
 	keys->used.password = (size_t)(password - session->passwords.items);
-	if (session->passwords.encrypt_label)
-		(void)snprintf(keys->used.label, sizeof(keys->used.label), "%s",
-			       session->passwords.encrypt_label);
+	(void)snprintf(keys->used.label, sizeof(keys->used.label), "%s", password->label);
 	rc = certs_open(&keys->certs, start, sizeof(start) - 1, keys->path, session->arena, err);
 	if (!rc && !holdings->one_file)
 		rc = certs_open(&holdings->certs.certs, start, sizeof(start) - 1,
