@@ -121,6 +121,7 @@ int advance_checked_out(struct repo *repo, const char *ref, const struct oid *no
 	struct index_lock lock = {NULL, NULL, NULL, false};
 	struct guard guard = {-1, NULL};
 	struct steps steps;
+	bool moved;
 	int rc = steps_load(&steps, repo, from, to, err);
 
 	if (!rc)
@@ -134,12 +135,16 @@ int advance_checked_out(struct repo *repo, const char *ref, const struct oid *no
 	/* The branch first: from here on the commit itself says what is still to be done. */
 	if (!rc && !oid_equal(now, to))
 		rc = ref_swap(repo, ref, from, to, reflog, err);
+	moved = !rc || oid_equal(now, to);
 	if (!rc)
 		rc = steps_write(&steps, repo, err);
 	if (!rc)
 		rc = index_update(&lock, repo, &steps, err);
 	index_lock_release(&lock);
-	guard_leave(&guard);
+	if (rc && moved)
+		guard_keep(&guard);
+	else
+		guard_leave(&guard);
 	steps_release(&steps);
 	return rc;
 }

@@ -266,7 +266,7 @@ static int make_signed(struct oid *out, struct repo *repo, const struct oid *tre
 					      .out = &text,
 					      .network = true},
 				"commit-tree", err);
-	if (rc == ERR_FAIL && !err->hint[0])
+	if (rc == ERR_FAIL && err && !err->hint[0])
 		err_hint(err,
 			 "commit.gpgSign is set: try \"git commit -S\" by hand, or turn it off");
 	if (!rc) {
@@ -319,7 +319,8 @@ int commit_build(struct oid *out, struct repo *repo, const struct oid *parent,
 
 	*out = OID_NONE;
 	if (rc)
-		return rc == ERR_NOENT ? err->code = ERR_FAIL : rc;
+		return err_set(err, ERR_FAIL, "cannot commit on " OID_SHORT ": not in this clone",
+			       parent->hex);
 	rc = make_tree(&tree, repo, below, changes, count, err);
 	if (!rc)
 		rc = signature(&author, repo, "GIT_AUTHOR_IDENT", when, err);

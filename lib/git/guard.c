@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "git/internal.h"
 
-#define NOTES	     "certrotate/locks"
+#define NOTES	     "certrotate/.locks"
 #define NOTE_MAX     65536
 #define NOTE_TRIES   10
 #define OWN_PREFIX   "certrotate-" /* files that nobody but us makes */
@@ -255,4 +255,11 @@ bool guard_wait(struct repo *repo, int tries)
 	wait_moment();
 	guard_sweep(repo);
 	return true;
+}
+
+void guard_keep(struct guard *guard)
+{
+	free(guard->path);
+	guard->path = NULL;
+	guard_leave(guard);
 }

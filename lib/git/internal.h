@@ -77,6 +77,8 @@ int guard_recover(struct repo *repo,
 		  int (*finish)(struct repo *repo, const char *const *fields, struct err *err),
 		  struct err *err);
 void guard_leave(struct guard *guard);
+/* As if its owner had died: what is under way stays noted. */
+void guard_keep(struct guard *guard);
 /* Removes what dead owners noted: guard_enter does it, and who waits for a lock does it again. */
 void guard_sweep(struct repo *repo);
 /* Git processes hold locks for moments: sleeps for one, false when there were enough of them. */

@@ -107,13 +107,18 @@ int repo_refs_below(struct strs *out, struct repo *repo, const char *prefix, str
 	return rc;
 }
 
-bool repo_has_commit(struct repo *repo, const struct oid *commit)
+static int need_commit(struct repo *repo, const struct oid *commit, struct err *err)
 {
 	git_commit *object;
-	int rc = lookup_commit(&object, repo, commit, NULL);
+	int rc = lookup_commit(&object, repo, commit, err);
 
 	git_commit_free(object);
-	return rc == 0;
+	return rc;
+}
+
+bool repo_has_commit(struct repo *repo, const struct oid *commit)
+{
+	return need_commit(repo, commit, NULL) == 0;
 }
 
 int repo_parent(struct oid *out, struct repo *repo, const struct oid *commit, struct err *err)
@@ -139,15 +144,14 @@ int repo_is_ancestor(bool *out, struct repo *repo, const struct oid *ancestor,
 	*out = false;
 	if (!rc)
 		rc = oid_to_git(&below, commit, err);
+	if (!rc)
+		rc = need_commit(repo, ancestor, err);
+	if (!rc)
+		rc = need_commit(repo, commit, err);
 	if (rc)
 		return rc;
-	if (!repo_has_commit(repo, ancestor) || git_oid_equal(&above, &below)) {
-		*out = git_oid_equal(&above, &below) && repo_has_commit(repo, commit);
-		return *out ? 0
-			    : err_set(err, ERR_NOENT, "commit " OID_SHORT " is not in this clone",
-				      ancestor->hex);
-	}
-	code = git_graph_descendant_of(repo->git, &below, &above);
+	code = git_oid_equal(&above, &below) ? 1
+					     : git_graph_descendant_of(repo->git, &below, &above);
 	if (code < 0)
 		return git_fail(err, "cannot compare commits " OID_SHORT " and " OID_SHORT,
 				ancestor->hex, commit->hex);

@@ -204,7 +204,7 @@ static int rejected(struct err *err, const char *remote, const char *ref, const 
 	add_said(&lines, said);
 	for (size_t i = 0; i < lines.len; i++) {
 		if (lines.data[i] == '\n')
-			lines.data[i] = i + 1 < lines.len ? ';' : '\0';
+			lines.data[i] = i + 1 < lines.len ? ' ' : '\0';
 	}
 	err_set(err, ERR_FAIL, "git push: remote %s refused %s: %s%s%.800s", remote, ref,
 		reason.data, lines.len ? ": " : "", lines.data);

@@ -101,7 +101,10 @@ int run_git(struct child_result *result, struct repo *repo, const struct run *ru
 		       },
 		       err);
 	free(index);
-	return rc;
+	/* a program that is missing is not the thing that a caller asked for */
+	if (rc == ERR_NOENT && err)
+		err->code = ERR_FAIL;
+	return rc == ERR_NOENT ? ERR_FAIL : rc;
 }
 
 /* The last lines that say something; git's own advice is for those who typed the command. */
@@ -155,6 +158,6 @@ int run_git_ok(struct repo *repo, const struct run *run, const char *what, struc
 	int rc = run_git(&result, repo, run, err);
 
 	if (rc)
-		return err_prefix(err, "git %s", what), rc;
+		return (void)err_prefix(err, "git %s", what), rc;
 	return result.code ? run_fail(err, what, &result) : 0;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,7 +96,7 @@ START_TEST(recovery_finishes_what_the_branch_shows)
 	leave_note(&from, &to);
 	ck_ok(branch_recover(repo, &err), &err);
 	ck_assert_str_eq(sh("cat work/certs.yml; git -C work rev-parse dev; "
-			    "ls work/.git/certrotate/locks"),
+			    "ls work/.git/certrotate/.locks"),
 			 sh("echo one; echo %s", from.hex));
 	(void)sh("git -C work update-ref refs/heads/dev %s", to.hex);
 	leave_note(&from, &to);
@@ -105,8 +106,31 @@ START_TEST(recovery_finishes_what_the_branch_shows)
 	(void)sh("echo one >work/certs.yml");
 	ck_ok(branch_recover(repo, &err), &err);
 	ck_assert_str_eq(sh("cat work/certs.yml; git -C work status --porcelain; "
-			    "ls work/.git/certrotate/locks"),
+			    "ls work/.git/certrotate/.locks"),
 			 "two");
+}
+END_TEST
+
+START_TEST(a_full_disk_leaves_what_recovery_needs)
+{
+	struct rlimit small = {4096, RLIM_INFINITY}, wide = {RLIM_INFINITY, RLIM_INFINITY};
+	struct oid from, to;
+
+	(void)sh(
+		"cd work && mkdir d && for i in $(seq 200); do echo $i >d/$i; done && git add d && "
+		"git commit -qm many");
+	from = rev("dev");
+	to = commit_file(&from, "certs.yml", "two\n");
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	ck_assert_int_eq(branch_advance(repo, DEV, &from, &to, "x", &err), ERR_FAIL);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &wide), 0);
+	ck_contains(err.msg, "File too large");
+	ck_assert_str_eq(sh("git -C work rev-parse dev && git -C work status --porcelain && "
+			    "ls work/.git/*.lock work/.git/certrotate-* 2>/dev/null | wc -l"),
+			 sh("echo %s; echo 'MM certs.yml'; echo 0", to.hex));
+	ck_ok(branch_recover(repo, &err), &err);
+	ck_assert_str_eq(sh("git -C work status --porcelain; ls work/.git/certrotate/.locks"), "");
 }
 END_TEST
 
@@ -143,9 +167,9 @@ START_TEST(a_kill_at_any_instant_is_recovered)
 		ck_assert_str_eq(rev("dev").hex, to.hex);
 		ck_assert_str_eq(everything_else(), before);
 		ck_assert_str_eq(sh("cd work && git status --porcelain certs.yml .certrotate; "
-				    "ls .git/*.lock .git/certrotate* 2>/dev/null | grep -v locks; "
-				    "ls .git/certrotate/locks"),
-				 ".git/certrotate:");
+				    "ls .git/*.lock .git/certrotate-* 2>/dev/null; "
+				    "ls .git/certrotate/.locks"),
+				 "");
 	}
 	free(before);
 }
@@ -161,6 +185,7 @@ Suite *crash_suite(void)
 	tcase_add_test(tcase, a_move_that_ended_after_the_branch_is_finished);
 	tcase_add_test(tcase, locks_of_the_dead_are_removed_those_of_others_are_not);
 	tcase_add_test(tcase, recovery_finishes_what_the_branch_shows);
+	tcase_add_test(tcase, a_full_disk_leaves_what_recovery_needs);
 	tcase_add_test(tcase, a_kill_at_any_instant_is_recovered);
 	suite_add_tcase(suite, tcase);
 	return suite;

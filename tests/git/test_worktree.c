@@ -22,7 +22,7 @@ static void refused(const struct oid *from, const struct oid *to, int code, cons
 	ck_assert_int_eq(advance(from, to), code);
 	ck_contains(err.msg, message);
 	ck_assert_str_eq(sh("git -C work rev-parse dev"), before);
-	ck_assert_int_eq(sh_code("ls work/.git/index.lock work/.git/certrotate/locks/?* "
+	ck_assert_int_eq(sh_code("ls work/.git/index.lock work/.git/certrotate/.locks/?* "
 				 "work/.git/certrotate-index* 2>/dev/null"),
 			 2);
 }
@@ -127,7 +127,7 @@ START_TEST(an_advance_leaves_everything_else_alone)
 			 "certrotate: trust Ada");
 	ck_assert_str_eq(sh("git -C work log -g -1 --format=%%gs dev"), "certrotate: trust");
 	ck_assert_int_eq(
-		sh_code("ls work/.git/index.lock work/.git/certrotate/locks/?* 2>/dev/null"), 2);
+		sh_code("ls work/.git/index.lock work/.git/certrotate/.locks/?* 2>/dev/null"), 2);
 	/* once more changes nothing, not even the index */
 	before = (free(before), strdup(sh("sha1sum work/.git/index; stat -c %%i work/certs.yml")));
 	ck_ok(advance(&from, &to), &err);
