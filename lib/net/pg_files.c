@@ -48,8 +48,12 @@ int pg_files_init(struct pg_files *files, const struct pg_item *items, size_t co
 	*files = (struct pg_files){0};
 	files->items = calloc(count * PG_FILES_OF_ITEM + 1, sizeof(*files->items));
 	files->of = calloc(count + 1, sizeof(*files->of));
-	if (!files->items || !files->of)
-		rc = err_nomem(err);
+	if (!files->items || !files->of) {
+		free(files->items);
+		free(files->of);
+		*files = (struct pg_files){0};
+		return err_nomem(err);
+	}
 	for (size_t i = 0; i < count && !rc; i++) {
 		const struct pg_item *item = &items[i];
 		struct secret none = {NULL, 0};
@@ -96,7 +100,7 @@ int pg_files_path(struct pg_files *files, size_t item, enum pg_file_kind kind,
 	struct pg_file *file;
 
 	if (index == SIZE_MAX) {
-		(void)strcpy(out, NO_FILE);
+		(void)snprintf(out, PG_PATH_SIZE, "%s", NO_FILE);
 		return 0;
 	}
 	file = &files->items[index];

@@ -12,7 +12,6 @@
 #include "net/alert.h"
 #include "net/pg_impl.h"
 
-#define TEXT_MAX      600
 #define SQLSTATE_LEN  5
 #define PASSWORD_TEXT "the server asks for a password or another method than the certificate"
 
@@ -82,11 +81,10 @@ static const char *find_sqlstate(const char *reason)
 
 static char *one_line(const char *text)
 {
-	size_t len = strcspn(text, "\n");
 	struct buf buf;
 
-	buf_init(&buf, (size_t)4 * TEXT_MAX + 1);
-	buf_add_safe(&buf, text, len > TEXT_MAX ? TEXT_MAX : len);
+	buf_init(&buf, (size_t)4 * PG_TEXT_MAX + 1);
+	buf_add_safe(&buf, text, pg_line_len(text));
 	return buf_detach(&buf);
 }
 

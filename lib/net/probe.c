@@ -4,11 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "net/limit.h"
 #include "net/probe_impl.h"
-
-#define DESCRIPTORS_KEPT 64 /* for everything but probes */
 
 struct job {
 	size_t target;
@@ -251,7 +249,8 @@ static int plan(struct run *run, const struct resolved *resolved, struct err *er
 			struct probe_result *result = &run->out->items[run->out->count];
 
 			result->target = i;
-			(void)strcpy(result->address, name->addresses[a].text);
+			(void)snprintf(result->address, sizeof(result->address), "%s",
+				       name->addresses[a].text);
 			run->jobs[run->job_count] = (struct job){i, name->addresses[a]};
 			run->result_of[run->job_count++] = run->out->count++;
 			probe_shared_use(&run->shared, i);
@@ -311,9 +310,6 @@ static int work(struct run *run, struct err *err)
 
 static void set_options(struct run *run, const struct probe_options *options)
 {
-	struct rlimit files;
-	size_t most;
-
 	if (options)
 		run->options = *options;
 	if (!run->options.limit)
@@ -322,12 +318,7 @@ static void set_options(struct run *run, const struct probe_options *options)
 		run->options.deadline_ms = PROBE_DEADLINE_MS;
 	if (!run->options.grace_ms)
 		run->options.grace_ms = PROBE_GRACE_MS;
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
-		return;
-	most = files.rlim_cur > 2 * DESCRIPTORS_KEPT ? (size_t)files.rlim_cur - DESCRIPTORS_KEPT
-						     : (size_t)files.rlim_cur / 2;
-	if (run->options.limit > most)
-		run->options.limit = most ? most : 1;
+	run->options.limit = net_limit(run->options.limit, 1);
 }
 
 int probe_run(struct probe_results *out, struct loop *loop, const struct probe_target *targets,

@@ -38,7 +38,7 @@ static void fill_address(struct net_address *out, const struct sockaddr *addr, s
 	memcpy(&out->addr, addr, len);
 	out->len = len;
 	if (getnameinfo(addr, len, out->text, sizeof(out->text), NULL, 0, NI_NUMERICHOST) != 0)
-		(void)strcpy(out->text, "?");
+		(void)snprintf(out->text, sizeof(out->text), "?");
 }
 
 int net_address_parse(struct net_address *out, const char *text, struct err *err)
@@ -185,7 +185,7 @@ static int ask(struct round *round, size_t index, struct err *err)
 
 	if (!lookup)
 		return err_nomem(err);
-	(void)strcpy(lookup->name, item->name);
+	(void)snprintf(lookup->name, sizeof(lookup->name), "%s", item->name);
 	lookup->hints.ai_socktype = SOCK_STREAM;
 	lookup->request.ar_name = lookup->name;
 	lookup->request.ar_request = &lookup->hints;
@@ -238,8 +238,10 @@ static int list_names(struct resolved *out, const struct strs *names, struct err
 		if (strmap_get(&out->index, names->items[i], &seen))
 			continue;
 		out->items[out->count].name = strdup(names->items[i]);
-		if (!out->items[out->count].name)
-			return err_nomem(err);
+		if (!out->items[out->count].name) {
+			(void)err_nomem(err);
+			return ERR_FAIL;
+		}
 		rc = strmap_put(&out->index, names->items[i], out->count, err);
 		out->count++;
 	}
@@ -283,7 +285,7 @@ int resolve_names(struct resolved *out, struct loop *loop, const struct strs *na
 	*out = (struct resolved){0};
 	rc = list_names(out, names, err);
 	if (!rc) {
-		round.lookups = calloc(out->count + 1, sizeof(*round.lookups));
+		round.lookups = calloc(out->count + 1, sizeof(struct lookup *));
 		rc = round.lookups ? look_up(&round, deadline_ms, err) : err_nomem(err);
 	}
 	free(round.lookups);
