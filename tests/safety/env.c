@@ -59,6 +59,76 @@ void env_set_bundle(struct env *env, int side, size_t at, const char *label, con
 		.label = label, .pem = pem, .len = strlen(pem), .live = live};
 }
 
+struct cert *env_issue(struct env *env, struct test_chain *chain, const struct key *key,
+		       const char *cn, const char *name, const char *ext_usage, int64_t not_after)
+{
+	struct issue_spec spec = {.sys = &chain->sys,
+				  .key = key,
+				  .issuer = chain->ca,
+				  .issuer_key = chain->ca_key,
+				  .not_after = not_after};
+	struct strs names = STRS_INIT, usages = STRS_INIT;
+	struct cert *cert = NULL;
+	struct dn dn = DN_INIT;
+
+	ck_ok(dn_add(&dn, "O", "Acme", &env->err), &env->err);
+	ck_ok(dn_add(&dn, "CN", cn, &env->err), &env->err);
+	if (name)
+		ck_ok(strs_add(&names, name, &env->err), &env->err);
+	if (ext_usage)
+		ck_ok(strs_add(&usages, ext_usage, &env->err), &env->err);
+	spec.subject = &dn;
+	spec.names = &names;
+	spec.ext_usages = &usages;
+	ck_ok(cert_issue(&cert, &spec, &env->err), &env->err);
+	strs_release(&names);
+	strs_release(&usages);
+	dn_release(&dn);
+	return cert;
+}
+
+void env_set_server(struct env *env, enum proof_generation g, const char *cn, const char *name,
+		    const char *ext_usage)
+{
+	struct key *key = NULL;
+	struct cert *cert;
+
+	ck_ok(key_generate(&key, KEY_ECDSA_P256, &env->err), &env->err);
+	cert = env_issue(env, &env->chains[g], key, cn, name, ext_usage,
+			 env->in.now + 300 * TEST_DAY);
+	env_set_leaf(env, &env->servers[0], g, cert, key);
+}
+
+struct cert *env_reissue_ca(struct env *env, struct test_chain *chain, bool is_ca, int pathlen,
+			    int64_t not_after)
+{
+	struct issue_spec spec = {.sys = &chain->sys,
+				  .key = chain->ca_key,
+				  .issuer = chain->root,
+				  .issuer_key = chain->root_key,
+				  .subject_from = chain->ca,
+				  .is_ca = is_ca,
+				  .pathlen = pathlen,
+				  .not_after = not_after};
+	struct cert *cert = NULL;
+
+	ck_ok(cert_issue(&cert, &spec, &env->err), &env->err);
+	return cert;
+}
+
+void env_only_bundle(struct env *env, const struct cert *first, const struct cert *second,
+		     bool live)
+{
+	struct bundle bundle = BUNDLE_INIT;
+
+	ck_ok(bundle_add(&bundle, first, &env->err), &env->err);
+	if (second)
+		ck_ok(bundle_add(&bundle, second, &env->err), &env->err);
+	env_set_bundle(env, 0, 0, "changed", env_bundle_pem(env, &bundle), live);
+	env->in.servers.bundle_count = 1;
+	bundle_release(&bundle);
+}
+
 static void add_peers(struct env *env)
 {
 	static const char *const hosts[] = {"db1.example.com", "db2.example.com"};

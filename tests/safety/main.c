@@ -3,8 +3,8 @@
 
 int main(void)
 {
-	Suite *(*const suites[])(void) = {proof_suite, trap_suite, handshake_suite,
-					  differential_suite, NULL};
+	Suite *(*const suites[])(void) = {proof_suite,	   trap_suite,	       leaf_suite,
+					  handshake_suite, differential_suite, NULL};
 
 	return test_main(suites);
 }

@@ -10,6 +10,7 @@
 
 Suite *proof_suite(void);
 Suite *trap_suite(void);
+Suite *leaf_suite(void);
 Suite *handshake_suite(void);
 Suite *differential_suite(void);
 
@@ -52,6 +53,19 @@ void env_set_leaf(struct env *env, struct proof_peer *peer, enum proof_generatio
 /* Replaces a bundle's text on the side of those who hold it (0: clients, 1: servers). */
 void env_set_bundle(struct env *env, int side, size_t at, const char *label, const char *pem,
 		    bool live);
+
+/* A leaf with everything given; name and ext_usage may be NULL. */
+struct cert *env_issue(struct env *env, struct test_chain *chain, const struct key *key,
+		       const char *cn, const char *name, const char *ext_usage, int64_t not_after);
+/* Gives db1 a leaf like that, with a key of its own. */
+void env_set_server(struct env *env, enum proof_generation g, const char *cn, const char *name,
+		    const char *ext_usage);
+/* A certificate of an authority's key and subject that differs from the authority's own. */
+struct cert *env_reissue_ca(struct env *env, struct test_chain *chain, bool is_ca, int pathlen,
+			    int64_t not_after);
+/* Clients hold one bundle alone, 'changed', of these certificates; second may be NULL. */
+void env_only_bundle(struct env *env, const struct cert *first, const struct cert *second,
+		     bool live);
 
 /* The finding of a check about a subject; NULL where there is none. */
 const struct finding *env_finding(const struct env *env, const char *check, const char *subject);
