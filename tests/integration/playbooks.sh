@@ -214,7 +214,7 @@ tls_only() {
   local files=$T/homes/replicator/.postgresql
   sql "$PORT2" "ALTER SYSTEM SET primary_conninfo = 'host=db1 hostaddr=127.0.0.2 port=$PORT user=replicator sslmode=verify-full \
 sslcert=$files/postgresql.crt sslkey=$files/postgresql.key sslrootcert=$files/root.crt'"
-  sql "$PORT" "SELECT pg_reload_conf()" && sql "$PORT2" "SELECT pg_reload_conf()"
+  sql "$PORT" "SELECT pg_reload_conf()" >/dev/null && sql "$PORT2" "SELECT pg_reload_conf()" >/dev/null
   check "the standby streams with its certificate" until_true 20 streams
   check "a client logs in" login 127.0.0.2 db1 "$SERVER_USER" "$T/homes/$SERVER_USER/.postgresql"
 }
@@ -310,7 +310,7 @@ silent_reload() {
   check "$what: a reload that PostgreSQL ignored is found, with host and log line" \
     rollout_fails 'db1.*FAILED.*did not take the new files.*(missing.crl|SSL configuration was not reloaded)' --limit db1
   sql "$PORT" "ALTER SYSTEM RESET ssl_crl_file"
-  sql "$PORT" "SELECT pg_reload_conf()"
+  sql "$PORT" "SELECT pg_reload_conf()" >/dev/null
   values "$T/g2/server.chain" "$T/g2/client.chain" "$T/g2" "$T/g2"
   check "$what: the next good one is accepted" rollout
 }
@@ -341,7 +341,7 @@ log_places() {
   check "and when it serves another, the rollout fails" \
     rollout_fails 'still serves another certificate' --limit db1 -e certrotate_deadline=2
   sql "$PORT" "ALTER SYSTEM RESET ssl_crl_file"
-  sql "$PORT" "SELECT pg_reload_conf()"
+  sql "$PORT" "SELECT pg_reload_conf()" >/dev/null
   restart_db1 "$T/data/db1/server.log"
 }
 
