@@ -193,7 +193,7 @@ cat >"$hook" <<HOOK
 # A colleague is faster, once.
 [ -e '$T/raced' ] && exit 0
 touch '$T/raced'
-cd '$T/other' && unset GIT_DIR && git pull -q && \$(cat '$T/race') >/dev/null 2>&1
+cd '$T/other' && unset GIT_DIR && git pull -q && \$(cat '$T/race') >'$T/race.out' 2>&1
 exit 0
 HOOK
 chmod +x "$hook"
@@ -208,7 +208,8 @@ check 'the base moves on unrelated: the commit is made anew' rotate next --yes
 check "the colleague's commit is there" git -C "$R" log --format=%s origin/dev --grep 'something else' -1
 check 'and the checkout is at the tip' is "$(git -C "$R" rev-parse HEAD)" "$(git -C "$R" rev-parse origin/dev)"
 rm -f "$T/raced"
-echo "$CERTROTATE -C $T/other next --yes" >"$T/race"
+# git runs hooks with LC_ALL=C here, which Ansible does not take.
+echo "env LC_ALL=C.UTF-8 $CERTROTATE -C $T/other next --yes" >"$T/race"
 check 'the state moves on: the second one stops with exit 4' exits 4 rotate next --yes
 check 'only one of them rolled out' is "$(state "[e['phase'] for e in d['history']].count('trust')")" "$(state "len([e for e in d['history'] if e['phase']=='trust'])")"
 check 'what the winner did stands' is "$(state "d['state']")" trusted
