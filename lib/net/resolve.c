@@ -283,6 +283,8 @@ int resolve_names(struct resolved *out, struct loop *loop, const struct strs *na
 	int rc;
 
 	*out = (struct resolved){0};
+	if (!names->count)
+		return 0;
 	rc = list_names(out, names, err);
 	if (!rc) {
 		round.lookups = calloc(out->count + 1, sizeof(struct lookup *));

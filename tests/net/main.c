@@ -4,7 +4,8 @@
 int main(void)
 {
 	static Suite *(*const suites[])(void) = {resolve_suite, listener_suite, tls_suite,
-						 probe_suite,	login_suite,	NULL};
+						 probe_suite,	login_suite,	reason_suite,
+						 NULL};
 	int rc = test_main(suites);
 
 	fixture_stop();

@@ -16,6 +16,7 @@ Suite *listener_suite(void);
 Suite *tls_suite(void);
 Suite *probe_suite(void);
 Suite *login_suite(void);
+Suite *reason_suite(void);
 
 /* A leaf as the code under test gets it. */
 struct identity {
