@@ -163,8 +163,11 @@ static void closed(struct probe_conn *conn)
 	const char *how = conn->io_errno ? strerror(conn->io_errno) : "closed by the server";
 
 	if (conn->result->stage == PROBE_STAGE_HANDSHAKE) {
-		probe_conn_say(conn, PROBE_CLOSED, "connection lost during the TLS handshake: %s",
-			       how);
+		probe_conn_say(conn, PROBE_CLOSED, "connection lost during the TLS handshake: %s%s",
+			       how,
+			       conn->target->protocol == PROBE_POSTGRES_DIRECT
+				       ? "; TLS at once needs PostgreSQL 17 or later"
+				       : "");
 		return;
 	}
 	probe_conn_say(conn, PROBE_CONNECTED,

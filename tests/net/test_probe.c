@@ -241,6 +241,16 @@ START_TEST(ipv6_and_names_are_probed)
 }
 END_TEST
 
+START_TEST(direct_tls_needs_a_newer_postgresql)
+{
+	struct probe_target target = target_of(&fx.alice, "alice");
+
+	target.protocol = PROBE_POSTGRES_DIRECT;
+	ck_assert_int_eq(probe(target)->outcome, PROBE_CLOSED);
+	ck_contains(results.items[0].message, "TLS at once needs PostgreSQL 17 or later");
+}
+END_TEST
+
 START_TEST(unusable_client_material_is_not_tried)
 {
 	struct probe_target target = target_of(&fx.alice, "alice");
@@ -305,6 +315,7 @@ Suite *probe_suite(void)
 	tcase_add_test(tc, a_missing_client_certificate_is_postgresqls_error);
 	tcase_add_test(tc, a_wrong_name_and_a_wrong_chain_are_reported);
 	tcase_add_test(tc, ipv6_and_names_are_probed);
+	tcase_add_test(tc, direct_tls_needs_a_newer_postgresql);
 	tcase_add_test(tc, unusable_client_material_is_not_tried);
 	tcase_add_test(tc, a_hundred_at_once);
 	tcase_add_test(reload, tls_1_2_gives_the_same_verdicts);
