@@ -91,7 +91,8 @@ static int print_plan(struct ui *ui, struct session *session, const struct plan 
 
 	buf_init(&diff, TEXT_MAX);
 	ui_out(ui, "%s%s%s\n", ui_color(ui, UI_BOLD), plan->summary, ui_color(ui, UI_PLAIN));
-	ui_out(ui, "from %s to %s\n", state_name(plan->row.from), state_name(plan->row.to));
+	ui_out(ui, "from %s to %s; %s\n", state_name(plan->row.from), state_name(plan->row.to),
+	       plan->scope);
 	if (plan->proof.pairs)
 		ui_out(ui, "proof: %zu pairs of leaf and bundle, %zu handshakes\n",
 		       plan->proof.pairs, plan->proof.handshakes);
@@ -134,6 +135,7 @@ static int print_json(struct ui *ui, struct session *session, const struct plan 
 	(void)js_set_str(root, "from", state_name(plan->row.from));
 	(void)js_set_str(root, "to", state_name(plan->row.to));
 	(void)js_set_str(root, "summary", plan->summary);
+	(void)js_set_str(root, "scope", plan->scope);
 	(void)js_set(root, "findings", ui_findings_json(&plan->findings));
 	(void)js_set(root, "files", files);
 	(void)js_set(root, "commands", list);

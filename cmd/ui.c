@@ -223,7 +223,7 @@ size_t ui_findings(struct ui *ui, const struct findings *findings)
 		}
 	}
 	if (hidden && !ui->quiet)
-		(void)fprintf(stderr, "%s%zu more worth knowing, with -v%s\n",
+		(void)fprintf(stderr, "%s(-v shows %zu more that are merely worth knowing)%s\n",
 			      color(ui->color_err, UI_DIM), hidden, color(ui->color_err, UI_PLAIN));
 	return findings_count(findings, SEVERITY_BLOCK);
 }

@@ -427,5 +427,6 @@ void plan_release(struct plan *plan)
 	strs_release(&plan->skip);
 	free(plan->rotation);
 	free(plan->summary);
+	free(plan->scope);
 	*plan = (struct plan){0};
 }

@@ -60,6 +60,7 @@ struct plan {
 	struct store store;	    /* the state file as the edit writes it */
 	struct strs skip;	    /* hosts left out by a waiver */
 	char *summary;		    /* one line for people: what will be done */
+	char *scope;		    /* and to how many: "3 servers, 5 clients" */
 };
 
 /*

@@ -136,7 +136,7 @@ static const char *what(enum phase phase, enum direction direction)
 {
 	static const char *const texts[PHASE__MAX][DIRECTION__MAX] = {
 		[PHASE_FIRST] = {"issue generation 1", ""},
-		[PHASE_GENERATE] = {"generate a new chain and store it; nothing live changes",
+		[PHASE_GENERATE] = {"make a new chain and store it; nothing live changes",
 				    "remove the stored new chain; nothing live changes"},
 		[PHASE_TRUST] = {"let everyone trust the new chain beside the old one",
 				 "take the new chain out of every bundle again"},
@@ -156,27 +156,26 @@ static const char *what(enum phase phase, enum direction direction)
 int plan_summary(struct plan *plan, struct session *session, struct err *err)
 {
 	size_t counts[LEAF_KIND__MAX] = {0};
-	struct buf text, keys;
+	struct buf scope;
 	int rc = 0;
 
-	buf_init(&text, BUF_TEXT_MAX);
-	buf_init(&keys, BUF_TEXT_MAX);
+	buf_init(&scope, BUF_TEXT_MAX);
+	plan->summary = str_fmt("%s: %s%s", phase_name(plan->row.phase),
+				plan->resume ? "go on: " : (plan->turn ? "turn round: " : ""),
+				what(plan->row.phase, plan->row.direction));
 	count_leaves(plan->has_new ? &plan->new_gen : &plan->old_gen, counts);
-	buf_addf(&text, "%s: %s%s", phase_name(plan->row.phase),
-		 plan->resume ? "go on: " : (plan->turn ? "turn round: " : ""),
-		 what(plan->row.phase, plan->row.direction));
 	if (!plan->has_new && plan->row.direction == DIRECTION_FORWARD) {
-		rc = issue_summary(&keys, session->chain, plan->has_old ? &plan->old_gen : NULL,
+		buf_adds(&scope, "keys: ");
+		rc = issue_summary(&scope, session->chain, plan->has_old ? &plan->old_gen : NULL,
 				   err);
-		buf_addf(&text, " (%s)", keys.data);
 	} else {
-		buf_addf(&text, " (%zu server%s, %zu client%s)", counts[LEAF_SERVER],
+		buf_addf(&scope, "%zu server%s, %zu client%s", counts[LEAF_SERVER],
 			 counts[LEAF_SERVER] == 1 ? "" : "s", counts[LEAF_CLIENT],
 			 counts[LEAF_CLIENT] == 1 ? "" : "s");
 	}
-	plan->summary = buf_detach(&text);
-	buf_release(&keys);
-	return rc || plan->summary ? rc : err_nomem(err);
+	plan->scope = buf_detach(&scope);
+	buf_release(&scope);
+	return rc || (plan->summary && plan->scope) ? rc : err_nomem(err);
 }
 
 static bool same_step(const struct rollout_step *a, const struct rollout_step *b)

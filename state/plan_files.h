@@ -7,7 +7,7 @@
 
 /* Fills plan->files: generations, the inventory's files, and the state file last. */
 int plan_files(struct plan *plan, struct session *session, struct err *err);
-/* Fills plan->summary. */
+/* Fills plan->summary and plan->scope. */
 int plan_summary(struct plan *plan, struct session *session, struct err *err);
 
 #endif

@@ -234,7 +234,7 @@ static int phase_message(struct buf *out, struct session *session, struct plan *
 	char *subject = str_fmt("certrotate %s: %s%s", session->env->name,
 				plan->row.direction == DIRECTION_BACK ? "revert " : "",
 				phase_name(plan->row.phase));
-	char *body = str_fmt("%s\n\nOn the way from %s to %s.", plan->summary,
+	char *body = str_fmt("%s (%s).\n\nOn the way from %s to %s.", plan->summary, plan->scope,
 			     state_name(plan->row.from), state_name(plan->row.to));
 	int rc = subject && body ? find_undone(undone, session, plan, err) : err_nomem(err);
 

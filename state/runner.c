@@ -312,6 +312,7 @@ int runner_look(struct session *session, const struct session_options *options, 
 		log_line(session->log, LOG_WARNING, "%s; what is shown is as of the last fetch",
 			 fetch.msg);
 	rc = session_load(session, err);
+	rc = rc ? rc : session_identity(session, err);
 	if (rc)
 		session_close(session);
 	return rc;

@@ -93,10 +93,14 @@ void session_close(struct session *session)
 	*session = (struct session){.lock = -1};
 }
 
-static int find_identity(struct session *session, struct err *err)
+int session_identity(struct session *session, struct err *err)
 {
 	struct identity identity = {0};
-	int rc = repo_identity(&identity, session->repo, err);
+	int rc;
+
+	if (session->by)
+		return 0;
+	rc = repo_identity(&identity, session->repo, err);
 
 	if (!rc) {
 		session->by = str_fmt("%s <%s>", identity.name, identity.email);
@@ -111,8 +115,8 @@ int session_lock(struct session *session, struct err *err)
 	char *path = path_join(session->local_dir, "lock");
 	int rc = path ? 0 : err_nomem(err);
 
-	if (!rc && !session->by)
-		rc = find_identity(session, err);
+	if (!rc)
+		rc = session_identity(session, err);
 	if (!rc) {
 		session->lock = lock_take(path, session->by, session->sys, err);
 		rc = session->lock < 0 ? session->lock : 0;

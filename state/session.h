@@ -62,6 +62,8 @@ struct session {
 int session_open(struct session *session, const struct session_options *options, struct err *err);
 void session_close(struct session *session);
 
+/* Fills by, where it is not known yet. ERR_USAGE where git does not know who you are. */
+int session_identity(struct session *session, struct err *err);
 /* ERR_LOCK where another process on this machine is at work on the environment. */
 int session_lock(struct session *session, struct err *err);
 /* Fetches the base (and certrotate's own branches); nothing where nothing is pushed. */
