@@ -58,9 +58,9 @@ static void done(void *ctx, const struct plan *plan, const struct json *entry)
 		(void)js_push(js_get(doing->report, "phases"), js_copy(entry));
 	if (doing->options->json || doing->ui->quiet)
 		return;
-	ui_out(doing->ui, "%s%s%s %s: the state is %s: %s\n", ui_color(doing->ui, UI_GREEN),
-	       js_str(entry, "outcome", ""), ui_color(doing->ui, UI_PLAIN),
-	       phase_name(plan->row.phase), state_name(to), state_meaning(to));
+	ui_prose(doing->ui, 0, "%s%s%s %s; now %s: %s\n", ui_color(doing->ui, UI_GREEN),
+		 js_str(entry, "outcome", ""), ui_color(doing->ui, UI_PLAIN),
+		 phase_name(plan->row.phase), state_name(to), state_meaning(to));
 }
 
 static int report(struct doing *doing, int rc, struct err *err)

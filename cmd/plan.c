@@ -90,9 +90,9 @@ static int print_plan(struct ui *ui, struct session *session, const struct plan 
 	int rc = commands_of(&runs, session, plan, err);
 
 	buf_init(&diff, TEXT_MAX);
-	ui_out(ui, "%s%s%s\n", ui_color(ui, UI_BOLD), plan->summary, ui_color(ui, UI_PLAIN));
-	ui_out(ui, "from %s to %s; %s\n", state_name(plan->row.from), state_name(plan->row.to),
-	       plan->scope);
+	ui_prose(ui, 0, "%s%s%s\n", ui_color(ui, UI_BOLD), plan->summary, ui_color(ui, UI_PLAIN));
+	ui_prose(ui, 0, "from %s to %s; %s\n", state_name(plan->row.from), state_name(plan->row.to),
+		 plan->scope);
 	if (plan->proof.pairs)
 		ui_out(ui, "proof: %zu pairs of leaf and bundle, %zu handshakes\n",
 		       plan->proof.pairs, plan->proof.handshakes);

@@ -40,11 +40,15 @@ static const char *short_name(const char *name)
 
 static void add_summary(struct buf *out, const struct cert *cert)
 {
+	const char *serial = cert_serial_hex(cert);
+	size_t len = strlen(serial);
 	char until[SYS_TIME_SIZE];
 
+	/* The end of a long serial tells two apart: chainsmith counts upwards from a random one. */
 	sys_time_text(cert_not_after(cert), until);
-	buf_addf(out, "[%s, issued by %s, until %.10s, serial %s]", short_name(cert_subject(cert)),
-		 short_name(cert_issuer(cert)), until, cert_serial_hex(cert));
+	buf_addf(out, "[%s by %s, until %.10s, serial %s%s]", short_name(cert_subject(cert)),
+		 short_name(cert_issuer(cert)), until, len > 12 ? "..." : "",
+		 len > 12 ? serial + len - 8 : serial);
 }
 
 int show_certificates(struct buf *out, const char *text, size_t len, struct err *err)

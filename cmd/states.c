@@ -48,8 +48,8 @@ int cmd_states(const struct options *options, struct ui *ui, struct err *err)
 		if (options->dot)
 			continue;
 		if (row->refusal)
-			ui_out(ui, "%-17s %-13s refused: %s\n", state_name(row->from),
-			       event_name(row->event), row->refusal);
+			ui_prose(ui, 32, "%-17s %-13s refused: %s\n", state_name(row->from),
+				 event_name(row->event), row->refusal);
 		else
 			ui_out(ui, "%-17s %-13s %-17s phase %s%s\n", state_name(row->from),
 			       event_name(row->event), state_name(row->to), phase_name(row->phase),

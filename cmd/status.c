@@ -8,6 +8,7 @@
 #include "cmd/each.h"
 
 #define WARNING_S ((int64_t)30 * 86400)
+#define COLUMN	  12 /* where values stand */
 
 static void print_generations(struct ui *ui, const struct store *store)
 {
@@ -25,8 +26,8 @@ static void print_one(struct ui *ui, const struct session *session, const struct
 	const struct store *store = &session->store;
 	char when[64];
 
-	ui_out(ui, "%s%s%s  %s: %s\n", ui_color(ui, UI_BOLD), session->env->name,
-	       ui_color(ui, UI_PLAIN), state_name(store->state), state_meaning(store->state));
+	ui_prose(ui, COLUMN, "%s%s%s  %s: %s\n", ui_color(ui, UI_BOLD), session->env->name,
+		 ui_color(ui, UI_PLAIN), state_name(store->state), state_meaning(store->state));
 	print_generations(ui, store);
 	if (survey->first_expiry) {
 		context_when(when, sizeof(when), survey->first_expiry,
@@ -37,10 +38,10 @@ static void print_one(struct ui *ui, const struct session *session, const struct
 		const struct finding *finding = &survey->findings.items[i];
 		bool bad = finding->severity == SEVERITY_BLOCK;
 
-		ui_out(ui, "  %s%-9s%s %s: %s\n", ui_color(ui, bad ? UI_RED : UI_YELLOW),
-		       finding->check, ui_color(ui, UI_PLAIN), finding->subject, finding->reason);
+		ui_prose(ui, COLUMN, "  %s%-9s%s %s: %s\n", ui_color(ui, bad ? UI_RED : UI_YELLOW),
+			 finding->check, ui_color(ui, UI_PLAIN), finding->subject, finding->reason);
 		if (finding->advice[0])
-			ui_out(ui, "            %s\n", finding->advice);
+			ui_prose(ui, COLUMN, "%*s%s\n", COLUMN, "", finding->advice);
 	}
 	ui_out(ui, "  next      %s\n", survey->next);
 }

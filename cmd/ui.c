@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "cmd/wrap.h"
 
 static const char *const sequences[] = {
 	[UI_PLAIN] = "\033[0m",	  [UI_BOLD] = "\033[1m",   [UI_RED] = "\033[31m",
@@ -26,13 +27,12 @@ const char *ui_color(const struct ui *ui, enum ui_color which)
 	return color(ui->color_out, which);
 }
 
-static int columns(void)
+/* The columns of the terminal that this is; 0 where it is none. */
+static size_t width_of(FILE *file)
 {
 	struct winsize size;
 
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 10)
-		return size.ws_col;
-	return 80;
+	return ioctl(fileno(file), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 void ui_clear_progress(struct ui *ui)
@@ -51,17 +51,6 @@ static void end_line(struct ui *ui)
 	ui->mid_line = false;
 }
 
-/* The length of a sequence that sets a colour, which can do no harm; 0 for anything else. */
-static size_t color_len(const char *text)
-{
-	size_t len = strspn(text + 1, "[");
-
-	if (text[0] != '\033' || len != 1)
-		return 0;
-	len += 1 + strspn(text + 2, "0123456789;");
-	return text[len] == 'm' ? len + 1 : 0;
-}
-
 /* One text, made harmless but for its newlines and colours. */
 static void put(FILE *file, const char *text)
 {
@@ -74,7 +63,7 @@ static void put(FILE *file, const char *text)
 
 		buf_add_safe(&safe, text, len);
 		text += len;
-		colored = *text ? color_len(text) : 0;
+		colored = *text ? wrap_color_len(text) : 0;
 		if (colored)
 			buf_add(&safe, text, colored);
 		else if (*text == '\033')
@@ -93,26 +82,22 @@ static void line(void *ctx, enum log_level level, const char *text)
 
 	if ((level == LOG_DEBUG && !ui->verbose) || (level == LOG_INFO && ui->quiet))
 		return;
-	end_line(ui);
-	(void)fputs(color(ui->color_err, level == LOG_WARNING ? UI_YELLOW : UI_DIM), stderr);
-	if (level == LOG_WARNING)
-		(void)fputs("warning: ", stderr);
-	put(stderr, text);
-	(void)fprintf(stderr, "%s\n", color(ui->color_err, UI_PLAIN));
+	ui_say(ui, "%s%s%s%s", color(ui->color_err, level == LOG_WARNING ? UI_YELLOW : UI_DIM),
+	       level == LOG_WARNING ? "warning: " : "", text, color(ui->color_err, UI_PLAIN));
 }
 
 static void progress(void *ctx, const char *text)
 {
 	struct ui *ui = ctx;
-	int width = columns() - 1;
+	int columns = (int)width_of(stderr);
 
 	if (!ui->progress || ui->quiet)
 		return;
 	end_line(ui);
 	if (!text[0])
 		return;
-	(void)fprintf(stderr, "%s%.*s%s", color(ui->color_err, UI_DIM), width, text,
-		      color(ui->color_err, UI_PLAIN));
+	(void)fprintf(stderr, "%s%.*s%s", color(ui->color_err, UI_DIM),
+		      (columns > 10 ? columns : 80) - 1, text, color(ui->color_err, UI_PLAIN));
 	(void)fflush(stderr);
 	ui->progress_shown = true;
 }
@@ -153,6 +138,21 @@ static void vput(FILE *file, const char *fmt, va_list ap)
 	free(text);
 }
 
+/* Sentences: broken between words where they go to a terminal. */
+static void vput_prose(FILE *file, size_t indent, const char *fmt, va_list ap)
+{
+	struct buf wrapped;
+	char *text = NULL;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		return;
+	buf_init(&wrapped, BUF_TEXT_MAX);
+	wrap_add(&wrapped, text, width_of(file), indent ? indent : strspn(text, " ") + 2);
+	put(file, wrapped.data);
+	buf_release(&wrapped);
+	free(text);
+}
+
 void ui_out(struct ui *ui, const char *fmt, ...)
 {
 	va_list ap;
@@ -163,13 +163,23 @@ void ui_out(struct ui *ui, const char *fmt, ...)
 	va_end(ap);
 }
 
+void ui_prose(struct ui *ui, size_t indent, const char *fmt, ...)
+{
+	va_list ap;
+
+	end_line(ui);
+	va_start(ap, fmt);
+	vput_prose(stdout, indent, fmt, ap);
+	va_end(ap);
+}
+
 void ui_say(struct ui *ui, const char *fmt, ...)
 {
 	va_list ap;
 
 	end_line(ui);
 	va_start(ap, fmt);
-	vput(stderr, fmt, ap);
+	vput_prose(stderr, 0, fmt, ap);
 	va_end(ap);
 	(void)fputc('\n', stderr);
 }
@@ -177,15 +187,10 @@ void ui_say(struct ui *ui, const char *fmt, ...)
 void ui_error(struct ui *ui, const struct err *err)
 {
 	(void)fflush(stdout);
-	end_line(ui);
-	(void)fprintf(stderr, "%scertrotate: ", color(ui->color_err, UI_RED));
-	put(stderr, err->msg);
-	(void)fprintf(stderr, "%s\n", color(ui->color_err, UI_PLAIN));
-	if (err->hint[0]) {
-		(void)fputs("HINT: ", stderr);
-		put(stderr, err->hint);
-		(void)fputc('\n', stderr);
-	}
+	ui_say(ui, "%scertrotate: %s%s", color(ui->color_err, UI_RED), err->msg,
+	       color(ui->color_err, UI_PLAIN));
+	if (err->hint[0])
+		ui_say(ui, "HINT: %s", err->hint);
 }
 
 size_t ui_findings(struct ui *ui, const struct findings *findings)
@@ -207,24 +212,16 @@ size_t ui_findings(struct ui *ui, const struct findings *findings)
 			hidden++;
 			continue;
 		}
-		(void)fprintf(stderr, "%s%s%s ", color(ui->color_err, colors[finding->severity]),
-			      finding->waived ? "waived" : severity_name(finding->severity),
-			      color(ui->color_err, UI_PLAIN));
-		put(stderr, finding->check);
-		(void)fputs(" ", stderr);
-		put(stderr, finding->subject);
-		(void)fputs(": ", stderr);
-		put(stderr, finding->reason);
-		(void)fputc('\n', stderr);
-		if (finding->advice[0]) {
-			(void)fputs("  HINT: ", stderr);
-			put(stderr, finding->advice);
-			(void)fputc('\n', stderr);
-		}
+		ui_say(ui, "%s%s%s %s %s: %s", color(ui->color_err, colors[finding->severity]),
+		       finding->waived ? "waived" : severity_name(finding->severity),
+		       color(ui->color_err, UI_PLAIN), finding->check, finding->subject,
+		       finding->reason);
+		if (finding->advice[0])
+			ui_say(ui, "  HINT: %s", finding->advice);
 	}
 	if (hidden && !ui->quiet)
-		(void)fprintf(stderr, "%s(-v shows %zu more that are merely worth knowing)%s\n",
-			      color(ui->color_err, UI_DIM), hidden, color(ui->color_err, UI_PLAIN));
+		ui_say(ui, "%s(-v shows %zu more that are merely worth knowing)%s",
+		       color(ui->color_err, UI_DIM), hidden, color(ui->color_err, UI_PLAIN));
 	return findings_count(findings, SEVERITY_BLOCK);
 }
 

@@ -29,7 +29,11 @@ void ui_init(struct ui *ui);
 
 /* Formatted text for standard output; control characters other than newline are made harmless. */
 void ui_out(struct ui *ui, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A line on standard error: "certrotate: …". */
+/* As ui_out, for sentences: a terminal's lines are broken between words, and what follows is
+ * indented by that many columns (0: two more than the line itself). */
+void ui_prose(struct ui *ui, size_t indent, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A line on standard error, broken between words on a terminal. */
 void ui_say(struct ui *ui, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The error's message and its hint. */
 void ui_error(struct ui *ui, const struct err *err);
