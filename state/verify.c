@@ -10,15 +10,6 @@
 
 #define PAUSE_MS 400
 
-/* What a session tells about replication, and who it is to the server. */
-static const char *const queries[] = {
-	"SELECT pg_is_in_recovery()",
-	"SELECT coalesce(status, ''), coalesce(sender_host, '') FROM pg_stat_wal_receiver",
-	"SELECT count(*), count(*) FILTER (WHERE state = 'streaming') FROM pg_stat_replication",
-};
-
-enum query { QUERY_RECOVERY, QUERY_RECEIVER, QUERY_SENDERS };
-
 static const struct expectation expectations[STATE__MAX] = {
 	[STATE_ABSENT] = {EXPECT_ANY, EXPECT_ANY},
 	[STATE_IDLE] = {EXPECT_REFUSED, EXPECT_ACCEPTED},
@@ -218,42 +209,27 @@ struct login {
 	enum expect expect;
 };
 
-static bool standby_streams(const struct pg_result *result, bool *standby, bool *known)
-{
-	const char *recovery = result->row_sets > QUERY_RECOVERY
-				       ? pg_cell(&result->rows[QUERY_RECOVERY], 0, 0)
-				       : NULL;
-	const char *status = result->row_sets > QUERY_RECEIVER
-				     ? pg_cell(&result->rows[QUERY_RECEIVER], 0, 0)
-				     : NULL;
-
-	*standby = recovery && !strcmp(recovery, "t");
-	/* Without pg_read_all_stats the row is there, and empty. */
-	*known = !status || status[0];
-	return status && !strcmp(status, "streaming");
-}
-
 static int judge_replication(struct round *round, const struct endpoint *endpoint,
 			     const struct pg_result *result, struct json *entry, struct err *err)
 {
-	bool standby = false, known = true;
-	bool streams = standby_streams(result, &standby, &known);
-	const char *senders = result->row_sets > QUERY_SENDERS
-				      ? pg_cell(&result->rows[QUERY_SENDERS], 0, 1)
-				      : NULL;
+	struct pg_status status;
+	int rc = pg_status_read(&status, &result->rows[0], err);
 
-	(void)js_set_str(entry, "role", standby ? "standby" : "primary");
-	if (!standby) {
-		(void)js_set_str(entry, "streaming_standbys", senders);
+	if (rc)
+		return rc;
+	(void)js_set_str(entry, "role", status.in_recovery ? "standby" : "primary");
+	(void)js_set_str(entry, "client_serial", status.client_serial);
+	if (!status.in_recovery) {
+		(void)js_set_int(entry, "standbys_streaming", status.replicas_streaming);
 		return 0;
 	}
-	if (!known)
+	(void)js_set_bool(entry, "streams", status.streaming);
+	if (status.streaming)
+		return 0;
+	if (!status.full_view)
 		return findings_add(&round->findings, "replication", SEVERITY_INFO, endpoint->name,
 				    "grant pg_read_all_stats to the login user", err,
 				    "a standby; whether it streams is not shown to this user");
-	(void)js_set_bool(entry, "streams", streams);
-	if (streams)
-		return 0;
 	return add(round, "replication", SEVERITY_BLOCK, endpoint->name,
 		   "read the standby's log: its walreceiver cannot log in, or the primary is down",
 		   err, "the standby does not stream");
@@ -326,6 +302,7 @@ static int try_logins(struct round *round, struct err *err)
 	size_t most = round->endpoints.count * 2 + 1;
 	struct login *logins = calloc(most, sizeof(*logins));
 	struct pg_item *items = calloc(most, sizeof(*items));
+	const char *const queries[] = {pg_status_query()};
 	struct pg_results results = {0};
 	int rc = logins && items ? 0 : err_nomem(err);
 
@@ -342,7 +319,7 @@ static int try_logins(struct round *round, struct err *err)
 		items[i].key = &logins[i].leaf->key;
 		items[i].roots_pem = client_bundle(round->in->target, endpoint->name);
 		items[i].queries = queries;
-		items[i].query_count = sizeof(queries) / sizeof(queries[0]);
+		items[i].query_count = 1;
 	}
 	if (!rc && round->logins)
 		rc = pg_logins_run(&results, round->loop, items, round->logins, NULL, err);
