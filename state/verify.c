@@ -213,10 +213,12 @@ static int judge_replication(struct round *round, const struct endpoint *endpoin
 			     const struct pg_result *result, struct json *entry, struct err *err)
 {
 	struct pg_status status;
-	int rc = pg_status_read(&status, &result->rows[0], err);
+	struct err unread = {0};
 
-	if (rc)
-		return rc;
+	if (pg_status_read(&status, &result->rows[0], &unread))
+		return findings_add(&round->findings, "replication", SEVERITY_WARNING,
+				    endpoint->name, NULL, err,
+				    "logged in, but its state cannot be asked for: %s", unread.msg);
 	(void)js_set_str(entry, "role", status.in_recovery ? "standby" : "primary");
 	(void)js_set_str(entry, "client_serial", status.client_serial);
 	if (!status.in_recovery) {
