@@ -36,7 +36,9 @@ static int load_live(struct live *live, struct session *session, struct err *err
 	if (!rc && state == STATE_ABSENT)
 		return err_set(err, ERR_USAGE, "%s has no chain yet: there is nothing to look for",
 			       session->env->name);
-	if (!rc && store->new_gen) {
+	/* A first generation has none before it; a revert of "generate" has removed the new one. */
+	if (!rc && store->new_gen && store->old_gen &&
+	    !(state == STATE_IDLE && store->under_way.phase == PHASE_GENERATE)) {
 		rc = session_generation(&live->old_gen, session, store->old_gen, true, err);
 		live->has_old = !rc;
 		rc = rc ? rc

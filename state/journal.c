@@ -29,8 +29,9 @@ static int take_line(struct journal *journal, const struct json *line, struct er
 
 	rc = rc ? rc : replace(&journal->last_mark, mark, err);
 	rc = rc ? rc : replace(&journal->last_note, js_str(line, "note", ""), err);
-	if (!rc && key && !strcmp(mark, "end"))
-		rc = strmap_put(&journal->ended, key, 1, err);
+	/* An action that was begun anew has not ended, however often it did before. */
+	if (!rc && key)
+		rc = strmap_put(&journal->ended, key, !strcmp(mark, "end"), err);
 	return rc;
 }
 
@@ -106,5 +107,7 @@ int journal_write(struct journal *journal, const char *rotation, const char *pha
 
 bool journal_ended(const struct journal *journal, const char *key)
 {
-	return strmap_get(&journal->ended, key, NULL);
+	size_t ended = 0;
+
+	return strmap_get(&journal->ended, key, &ended) && ended;
 }

@@ -6,8 +6,8 @@
  *   {"at": "2026-11-21T01:30:00Z", "rotation": "…", "phase": "trust", "direction": "forward",
  *    "step": "rollout", "mark": "begin", "key": "…", "note": "…"}
  *
- * key names an action so that it is done once: "ROTATION/PHASE/DIRECTION/SINCE/rollout/0". A line
- * that a crash tore is ignored when reading. What has been done is decided by looking at the effect
+ * key names an action so that it is done once: "ROTATION/PHASE/DIRECTION/SINCE/rollout/0", with
+ * "/!db3" behind it where that host was left out. A line that a crash tore is ignored when reading. What has been done is decided by looking at the effect
  * first, and here second.
  */
 #ifndef STATE_JOURNAL_H
@@ -21,7 +21,7 @@
 struct journal {
 	char *path;
 	struct sys *sys;
-	struct strmap ended; /* keys with the mark "end" */
+	struct strmap ended; /* each key: whether its last mark is "end" */
 	char *last_step;     /* the last line's step and mark; NULL where there is none */
 	char *last_mark;
 	char *last_note;

@@ -12,52 +12,6 @@
 #define DAY	    ((int64_t)86400)
 #define TAKE_BACK_S (7 * DAY)
 
-static int refuse(const struct transition *row, struct err *err)
-{
-	err_set(err, ERR_USAGE, "%s", row->refusal);
-	return row->hint[0] ? err_hint(err, "%s", row->hint) : err->code;
-}
-
-static int choose_under_way(const struct transition **found, bool *resume, bool *turn,
-			    const struct under_way *under_way, enum event event, struct err *err)
-{
-	bool forward = event != EVENT_REVERT && event != EVENT_REVERT_PRUNE;
-
-	if (forward == (under_way->direction == DIRECTION_FORWARD)) {
-		*resume = true;
-		*found = table_find_phase(under_way->from, under_way->phase, under_way->direction);
-	} else {
-		*turn = true;
-		*found = table_find_phase(under_way->to, under_way->phase,
-					  forward ? DIRECTION_FORWARD : DIRECTION_BACK);
-	}
-	if (*found)
-		return 0;
-	err_set(err, ERR_USAGE, "the phase %s is under way and cannot be taken back",
-		phase_name(under_way->phase));
-	return err_hint(err, "finish it with 'certrotate next'");
-}
-
-int plan_choose(struct transition *row, bool *resume, bool *turn, const struct store *store,
-		enum event event, struct err *err)
-{
-	const struct under_way *under_way = &store->under_way;
-	const struct transition *found = table_find(store->state, event);
-	int rc;
-
-	*resume = *turn = false;
-	if (under_way->active &&
-	    (event != EVENT_EMERGENCY || under_way->phase == PHASE_EMERGENCY)) {
-		rc = choose_under_way(&found, resume, turn, under_way, event, err);
-		if (rc)
-			return rc;
-	}
-	if (found->refusal)
-		return refuse(found, err);
-	*row = *found;
-	return 0;
-}
-
 /* Whether this transition makes new certificates now. */
 static bool issues(const struct plan *plan)
 {
@@ -118,10 +72,15 @@ static int load_recorded(struct plan *plan, struct session *session, struct err 
 	const struct store *store = &plan->store;
 	bool back_to_retired = plan->row.event == EVENT_REVERT_PRUNE && !plan->resume &&
 			       !plan->turn;
+	/* Its files went with the commit that is gone on with. */
+	bool removed = plan->resume && plan->row.phase == PHASE_GENERATE &&
+		       plan->row.direction == DIRECTION_BACK;
 	const char *old_id = back_to_retired ? store->retired_gen : store->old_gen;
 	const char *new_id = back_to_retired ? store->old_gen : store->new_gen;
 	int rc = 0;
 
+	if (removed)
+		new_id = NULL;
 	if (plan->row.phase != PHASE_FIRST) {
 		rc = session_generation(&plan->old_gen, session, old_id, true, err);
 		plan->has_old = !rc;

@@ -71,6 +71,12 @@ int plan_choose(struct transition *row, bool *resume, bool *turn, const struct s
 		enum event event, struct err *err);
 
 /*
+ * Whether the event leads to a state without passing the end of a rotation on the way: ERR_USAGE
+ * where it does not. The first step is what the event means now, as plan_choose says.
+ */
+int plan_reaches(const struct store *store, enum event event, enum state to, struct err *err);
+
+/*
  * Works it out from session (loaded). The vault is opened. ERR_DRIFT where the inventory is not
  * what the state says; other findings are in the plan, and the caller decides.
  */

@@ -116,14 +116,25 @@ static int run_step(struct session *session, const struct rollout_step *step, co
 	return rc;
 }
 
-/* A step's key: one beginning of a phase runs each of its playbooks to the end once. */
+/*
+ * A step's key: one beginning of a phase runs each of its playbooks to the end once. What was run
+ * without a host is not done for all.
+ */
 static char *step_key(const struct plan *plan, size_t number)
 {
 	const struct under_way *under_way = &plan->store.under_way;
+	struct buf text;
+	char *key;
 
-	return str_fmt("%s/%s/%s/%s/rollout/%zu", plan->rotation, phase_name(plan->row.phase),
-		       direction_name(plan->row.direction),
-		       under_way->since ? under_way->since : "", number);
+	buf_init(&text, BUF_TEXT_MAX);
+	buf_addf(&text, "%s/%s/%s/%s/rollout/%zu", plan->rotation, phase_name(plan->row.phase),
+		 direction_name(plan->row.direction), under_way->since ? under_way->since : "",
+		 number);
+	for (size_t i = 0; i < plan->skip.count; i++)
+		buf_addf(&text, "/!%s", plan->skip.items[i]);
+	key = buf_detach(&text);
+	buf_release(&text);
+	return key;
 }
 
 static int rollout_one(struct session *session, struct plan *plan, const struct rollout_step *step,

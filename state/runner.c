@@ -31,32 +31,6 @@ static int open_session(struct session *session, const struct session_options *o
 	return rc;
 }
 
-/* The way to a state by an event, without passing the end of a rotation on the way. */
-static int check_reachable(const struct store *store, enum event event, enum state to,
-			   struct err *err)
-{
-	enum state at = store->under_way.active ? store->under_way.to : store->state;
-
-	if (at == to)
-		return 0;
-	for (int i = 0; i < STATE__MAX; i++) {
-		const struct transition *row = table_find(at, event);
-
-		if (row->refusal)
-			break;
-		at = row->to;
-		if (at == to)
-			return 0;
-		if (at == STATE_IDLE)
-			break;
-	}
-	err_set(err, ERR_USAGE, "'%s' does not lead from %s to %s", event_name(event),
-		state_name(store->state), state_name(to));
-	return err_hint(err, "%s",
-			event == EVENT_NEXT ? "see 'certrotate revert --to STATE'"
-					    : "see 'certrotate next --to STATE'");
-}
-
 static int check_owner(struct session *session, const struct run_options *options, struct err *err)
 {
 	const struct under_way *under_way = &session->store.under_way;
@@ -274,7 +248,7 @@ static int run_one(const struct session_options *session_options, const struct r
 	    session.store.state == options->to)
 		*reached = true;
 	else if (options->to != STATE__MAX)
-		rc = check_reachable(&session.store, options->event, options->to, err);
+		rc = plan_reaches(&session.store, options->event, options->to, err);
 	if (!rc && !*reached && options->event == EVENT_REVERT)
 		rc = step_withdraw(&session, &withdrawn, err);
 	else if (!rc && !*reached)

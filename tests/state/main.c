@@ -4,8 +4,8 @@
 int main(void)
 {
 	static Suite *(*const suites[])(void) = {
-		table_suite,  store_suite,  journal_suite, generation_suite,
-		target_suite, waiver_suite, NULL};
+		table_suite,	  choose_suite, store_suite,  journal_suite,
+		generation_suite, target_suite, waiver_suite, NULL};
 
 	return test_main(suites);
 }

@@ -5,6 +5,7 @@
 #include "tests/support/support.h"
 
 Suite *table_suite(void);
+Suite *choose_suite(void);
 Suite *store_suite(void);
 Suite *journal_suite(void);
 Suite *generation_suite(void);

@@ -48,6 +48,26 @@ START_TEST(ended_steps_are_remembered)
 }
 END_TEST
 
+START_TEST(a_step_that_is_begun_again_has_not_ended)
+{
+	static const char *const marks[] = {"begin", "end", "begin", "fail"};
+	struct journal journal;
+	struct err err = {0};
+
+	ck_ok(journal_open(&journal, journal_path, &sys, &err), &err);
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		ck_ok(journal_write(&journal, "r", "trust", "forward", "rollout", marks[i], "k1",
+				    NULL, &err),
+		      &err);
+		ck_assert_int_eq(journal_ended(&journal, "k1"), i == 1);
+	}
+	journal_release(&journal);
+	ck_ok(journal_open(&journal, journal_path, &sys, &err), &err);
+	ck_assert(!journal_ended(&journal, "k1"));
+	journal_release(&journal);
+}
+END_TEST
+
 START_TEST(a_torn_line_is_ignored_and_does_not_swallow_the_next)
 {
 	struct journal journal;
@@ -109,6 +129,7 @@ Suite *journal_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, ended_steps_are_remembered);
+	tcase_add_test(tc, a_step_that_is_begun_again_has_not_ended);
 	tcase_add_test(tc, a_torn_line_is_ignored_and_does_not_swallow_the_next);
 	tcase_add_test(tc, a_held_lock_names_its_holder);
 	suite_add_tcase(suite, tc);
