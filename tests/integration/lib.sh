@@ -34,6 +34,7 @@ begin() {
   [ -x "$PG_BIN/postgres" ] || die "$PG_BIN/postgres is missing: install the package postgresql-15"
   T=$(mktemp -d "${TMPDIR:-/tmp}/certrotate-$1.XXXXXX")
   chmod 755 "$T"
+  [ ${#T} -le 80 ] || die "$T: this path is too long for a server's socket: set TMPDIR to a shorter one"
   SERVER_USER=$(id -un)
   [ "$(id -u)" != 0 ] || SERVER_USER=postgres
   trap 'end_all' EXIT
@@ -44,10 +45,11 @@ begin() {
 # Servers are ended by their data directory, never by a name.
 end_all() {
   local data
+  trap '' INT TERM
+  if declare -F test_ends >/dev/null; then test_ends; fi
   for data in "${SERVERS[@]}"; do
     as_server "$PG_BIN/pg_ctl" -D "$data" -m immediate -w stop >/dev/null 2>&1 || true
   done
-  if declare -F test_ends >/dev/null; then test_ends; fi
   rm -rf "$T"
 }
 
