@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: PostgreSQL
+# shellcheck shell=bash
+# Completion of certrotate(1) for bash.
+
+_certrotate_environments() { # DIR: the names of its environments
+  local folder
+  for folder in "$1"/environments/*/; do
+    [ -d "$folder" ] || continue
+    folder=${folder%/}
+    printf '%s\n' "${folder##*/}"
+  done
+}
+
+_certrotate_options() { # COMMAND: the options that it takes; without one those of every command
+  local every='-C --directory -c --config --env --json -v --verbose -q --quiet -h --help -V --version'
+  case $1 in
+  plan) echo "$every --first --emergency" ;;
+  next) echo "$every --to -y --yes --waive --first --emergency --take-over" ;;
+  revert) echo "$every --to -y --yes --waive --take-over --prune" ;;
+  check) echo "$every --warning --critical --prometheus" ;;
+  states) echo "$every --dot" ;;
+  *) echo "$every" ;;
+  esac
+}
+
+_certrotate() {
+  local commands='plan next revert status verify prove log check states'
+  local states='absent idle generated trusted servers-switched clients-switched'
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+  local command='' dir=. i word
+  COMPREPLY=()
+  # Readline makes three words of --env=poc.
+  if [ "$cur" = '=' ]; then
+    cur=''
+  elif [ "$prev" = '=' ] && [ "$COMP_CWORD" -ge 2 ]; then
+    prev=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    case $word in
+    -C | --directory)
+      [ "${COMP_WORDS[i + 1]}" != '=' ] || ((i++))
+      [ $((i + 1)) -ge "$COMP_CWORD" ] || dir=${COMP_WORDS[i + 1]/#\~/$HOME}
+      ((i++))
+      ;;
+    -C?*) dir=${word#-C} ;;
+    -c | --config | --env | --to | --waive | --emergency | --warning | --critical)
+      [ "${COMP_WORDS[i + 1]}" != '=' ] || ((i++))
+      ((i++))
+      ;;
+    [a-z]*) [ -n "$command" ] || command=$word ;;
+    esac
+  done
+  case $prev in
+  -C | --directory)
+    mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+    return
+    ;;
+  -c | --config)
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    return
+    ;;
+  --env)
+    mapfile -t COMPREPLY < <(compgen -W "$(_certrotate_environments "$dir")" -- "$cur")
+    return
+    ;;
+  --to)
+    mapfile -t COMPREPLY < <(compgen -W "$states" -- "$cur")
+    return
+    ;;
+  --waive)
+    mapfile -t COMPREPLY < <(compgen -W 'hosts=' -- "$cur")
+    return
+    ;;
+  --emergency | --warning | --critical) return ;;
+  esac
+  if [[ $cur == -* || -n $command ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(_certrotate_options "$command")" -- "$cur")
+  else
+    mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur")
+  fi
+}
+
+complete -F _certrotate certrotate
