@@ -75,7 +75,8 @@ static int check_one(void *ctx, struct session *session, const struct survey *su
 	if (under_way->active)
 		buf_addf(&checking->text, ", %s unfinished", phase_name(under_way->phase));
 	if (session->store.behind.count)
-		buf_addf(&checking->text, ", %zu host(s) behind", session->store.behind.count);
+		buf_addf(&checking->text, ", %zu host%s behind", session->store.behind.count,
+			 session->store.behind.count == 1 ? "" : "s");
 	if (survey->first_expiry)
 		buf_addf(&checking->text,
 			 left < 0 ? ", %s EXPIRED %lld days ago" : ", %s expires in %lld days",

@@ -22,12 +22,14 @@ static void print_entry(struct ui *ui, const struct json *entry)
 	for (size_t i = 0; i < js_count(rollout); i++) {
 		const struct json *run = js_at(rollout, i);
 
-		ui_out(ui, "  ran %s: %zu hosts, %lld changed, %.1f s\n",
-		       js_str(run, "playbook", "?"), js_count(js_get(run, "hosts")),
+		size_t hosts = js_count(js_get(run, "hosts"));
+
+		ui_out(ui, "  ran %s: %zu host%s, %lld changed, %.1f s\n",
+		       js_str(run, "playbook", "?"), hosts, hosts == 1 ? "" : "s",
 		       (long long)js_int(run, "changed", 0), (double)js_int(run, "ms", 0) / 1000.0);
 	}
 	if (js_is_object(probes))
-		ui_out(ui, "  saw %zu endpoints, %zu logins as expected\n",
+		ui_out(ui, "  endpoints as expected: %zu, logins: %zu\n",
 		       js_count(js_get(probes, "leaves")), js_count(js_get(probes, "logins")));
 	for (size_t i = 0; i < js_count(waivers); i++) {
 		const struct json *waiver = js_at(waivers, i);
