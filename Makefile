@@ -3,7 +3,7 @@
 #   make            builds build/certrotate
 #   make test       installs what is missing, then runs every test
 #   make demo       installs what is missing, then rotates a real environment under load
-#   make lint asan install uninstall dist clean
+#   make lint asan fuzz install uninstall dist clean
 
 VERSION = 0.1.0
 BUILD ?= build
@@ -107,6 +107,24 @@ $(BUILD)/demo-load: tests/demo/load.c
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
 
+# Each parser against random input, for SECONDS each; findings stay in build/fuzz.
+SECONDS ?= 60
+FUZZERS = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_FLAGS = -O1 -g -fsanitize=address,undefined
+
+fuzz:
+	tools/deps clang-14 libclang-rt-14-dev
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang-14 CFLAGS="$(FUZZ_FLAGS),fuzzer-no-link" fuzz-all
+fuzz-all: $(FUZZERS:%=$(BUILD)/%)
+	for fuzzer in $^; do \
+		$$fuzzer -max_total_time=$(SECONDS) -print_final_stats=1 -print_funcs=0 -timeout=20 -rss_limit_mb=4096 \
+			-artifact_prefix=$$fuzzer- -verbosity=0 || exit 1; \
+	done
+
+$(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/%.c $(BUILD)/libcertrotate.a
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
 lint: deps
 	tools/lint $(BUILD) $(VERSION)
 
@@ -136,7 +154,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan demo lint install uninstall dist clean
+.PHONY: all deps test unit unit-all asan fuzz fuzz-all demo lint install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
