@@ -36,6 +36,10 @@ clusters:
   description: Data directories of the clusters that were reloaded.
   type: list
   returned: always
+standbys:
+  description: Data directories of the clusters that are standbys.
+  type: list
+  returned: always
 """
 
 EXAMPLES = r"""
@@ -186,12 +190,17 @@ def reload(given, changed, deadline, check_mode):
     return True
 
 
+def is_standby(data):
+    return any(os.path.exists(os.path.join(data, name)) for name in ("standby.signal", "recovery.conf"))
+
+
 def main():
     module = AnsibleModule(supports_check_mode=True, argument_spec=dict(
         clusters=dict(type="list", elements="dict", required=True),
         changed=dict(type="list", elements="str", default=[]),
         deadline=dict(type="float", default=30)))
     given, done = module.params, []
+    standbys = [cluster["data"] for cluster in given["clusters"] if is_standby(cluster["data"])]
     started = time.time()
     try:
         for cluster in given["clusters"]:
@@ -199,7 +208,7 @@ def main():
                 done.append(cluster["data"])
     except (Refused, EnvironmentError, KeyError) as problem:
         module.fail_json(msg=str(problem), changed=bool(done), clusters=done)
-    module.exit_json(changed=bool(done), clusters=done, seconds=round(time.time() - started, 2))
+    module.exit_json(changed=bool(done), clusters=done, standbys=standbys, seconds=round(time.time() - started, 2))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ SELECT json_build_object(
   'settings', (SELECT json_object_agg(name, setting) FROM pg_settings WHERE name IN (%s)),
   'recovery', pg_is_in_recovery(),
   'loaded', extract(epoch FROM pg_conf_load_time()),
-  'conninfo', coalesce(current_setting('primary_conninfo', true), ''),
+  'conninfo', coalesce(current_setting('primary_conninfo', true), (SELECT conninfo FROM pg_stat_wal_receiver), ''),
   'receiver', (SELECT json_build_object('pid', a.pid, 'since', extract(epoch FROM a.backend_start), 'status', w.status)
                FROM pg_stat_activity a LEFT JOIN pg_stat_wal_receiver w ON w.pid = a.pid
                WHERE a.backend_type = 'walreceiver'),
@@ -122,9 +122,10 @@ class Cluster(object):
         if self.pid:
             try:
                 return self.state()["settings"]
-            except Refused:
+            except Refused as problem:
                 if not self.given.get("login_optional"):
-                    raise
+                    raise Refused("%s (certrotate_clusters can name login_user and login_db for this cluster, or "
+                                  "login_optional)" % problem)
         result = {}
         for name in SETTINGS:
             code, out, err = run_as(self.owner, [self.program("postgres"), "-D", self.config, "-C", name])

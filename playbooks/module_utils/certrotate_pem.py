@@ -65,12 +65,13 @@ def certificates(text, what):
 
 
 def first_certificate(path):
-    """DER of a file's first certificate, or None where there is none that can be read."""
+    """DER of a file's first certificate (a server's own), or None where there is none that can be read."""
     try:
         with open(path, "rb") as stream:
             text = stream.read(1 << 20).decode("ascii", "replace")
-        return certificates(text, path)[0]
-    except (IOError, OSError, Refused):
+        bodies = [body for label, body in blocks(text, path) if label == "CERTIFICATE"]
+        return base64.b64decode(bodies[0], validate=True)
+    except (IOError, OSError, Refused, IndexError, binascii.Error, ValueError):
         return None
 
 

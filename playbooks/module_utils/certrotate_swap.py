@@ -24,6 +24,7 @@ MARK = ".certrotate-"
 LEASE_PATIENCE = 2.0
 LOCK_PATIENCE = 30.0
 MAX_BYTES = 4 << 20
+LABEL = "security.selinux"
 
 
 @contextlib.contextmanager
@@ -84,6 +85,19 @@ class Place(object):
         with os.fdopen(os.open(name, os.O_RDONLY, dir_fd=self.fd), "rb") as stream:
             return stream.read(MAX_BYTES + 1), info
 
+    def keep_label(self, name, fd):
+        """What SELinux lets read the old file may read its successor."""
+        try:
+            old = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self.fd)
+        except OSError:
+            return
+        try:
+            os.setxattr(fd, LABEL, os.getxattr(old, LABEL))
+        except OSError:
+            pass
+        finally:
+            os.close(old)
+
     def temporary(self, name, content, mode, uid, gid):
         """Writes a private file beside the final one, wholly and durably, and returns its name."""
         own = ".%s%s%d" % (name, MARK, os.getpid())
@@ -96,6 +110,7 @@ class Place(object):
             if (info.st_uid, info.st_gid) != (uid, gid):
                 os.fchown(stream.fileno(), uid, gid)
             os.fchmod(stream.fileno(), mode)
+            self.keep_label(name, stream.fileno())
             os.fsync(stream.fileno())
         return own
 

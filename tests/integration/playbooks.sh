@@ -261,8 +261,10 @@ both_let_in() {
 }
 
 rotation() {
+  as_server sh -c "echo left behind >'$T/data/db1/.server.key.certrotate-99999'"
   phase trust "$T/both-server.chain" "$T/both-client.chain" "$T/g1" "$T/g1"
   check "trust: the servers still show their old certificates" served_is 127.0.0.2 "$PORT" "$T/g1/server/db1.crt"
+  check "trust: what a rollout that was killed left behind is gone" nothing_left
   phase servers "$T/both-server.chain" "$T/both-client.chain" "$T/g2" "$T/g1"
   check "servers: the primary shows its new certificate" served_is 127.0.0.2 "$PORT" "$T/g2/server/db1.crt"
   check "servers: the standby shows its new certificate" served_is 127.0.0.3 "$PORT2" "$T/g2/server/db2.crt"
@@ -288,6 +290,11 @@ refusals() {
   printf '%s%s\n' "$(cat "$T/g2/client.crt")" "$(cat "$T/g2/root.crt")" >"$T/glued.chain"
   values "$T/g2/server.chain" "$T/glued.chain" "$T/g2" "$T/g2"
   check "a glued bundle is refused" rollout_fails 'root.crt: line [0-9]+ is not a PEM boundary'
+  check "and nothing on any host was replaced" unchanged_since "$T/before"
+
+  values "$T/both-server.chain" "$T/both-client.chain" "$T/g2" "$T/g2"
+  rm "$T/inventory/group_vars/all/certs.vault.yml"
+  check "a missing vault is refused in so many words" rollout_fails 'db1: .*a server certificate for this host but no private key'
   check "and nothing on any host was replaced" unchanged_since "$T/before"
 
   values "$T/g2/server.chain" "$T/g2/client.chain" "$T/g1" "$T/g2"
