@@ -64,24 +64,6 @@ static int commands_of(struct strs *out, const struct session *session, const st
 	return rc;
 }
 
-/* What is switched off in the configuration is said, never passed over in silence. */
-static int add_notes(struct plan *plan, const struct session *session, struct err *err)
-{
-	const struct environment *env = session->env;
-	int rc = 0;
-
-	if (env->endpoints_given && !env->endpoints.count)
-		rc = findings_add(&plan->findings, "no-endpoints", SEVERITY_WARNING, env->name,
-				  "name them in certrotate.yml, so that a silent failure shows",
-				  err, "'endpoints' is empty: nothing is probed");
-	if (!rc && !env->census_samples)
-		rc = findings_add(&plan->findings, "no-census", SEVERITY_WARNING, env->name, NULL,
-				  err,
-				  "'census.samples' is 0: nobody looks who still uses the old "
-				  "certificates before a prune");
-	return rc;
-}
-
 static int print_plan(struct ui *ui, struct session *session, const struct plan *plan,
 		      bool with_diff, struct err *err)
 {
@@ -164,10 +146,9 @@ static int look(const struct options *options, struct ui *ui, bool with_diff, st
 		rc = step_awaited(&session, err);
 		rc = rc ? rc : plan_make(&plan, &session, event, &plan_options, err);
 		if (!rc) {
-			rc = add_notes(&plan, &session, err);
-			if (!rc && options->json)
+			if (options->json)
 				rc = print_json(ui, &session, &plan, err);
-			else if (!rc)
+			else
 				rc = print_plan(ui, &session, &plan, with_diff, err);
 			if (!options->json)
 				(void)ui_findings(ui, &plan.findings);

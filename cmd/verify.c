@@ -82,7 +82,10 @@ static int print_result(struct ui *ui, const struct options *options, const stru
 	(void)ui_findings(ui, &result->findings);
 	ui_out(ui, "%s: %zu endpoint%s, %zu login%s: %s\n", state_name(live->target.state),
 	       result->endpoints, result->endpoints == 1 ? "" : "s", result->logins,
-	       result->logins == 1 ? "" : "s", bad ? "something differs" : "all as it should be");
+	       result->logins == 1 ? "" : "s",
+	       bad		   ? "something differs"
+	       : result->endpoints ? "all as it should be"
+				   : "nothing was looked at");
 	return 0;
 }
 
@@ -104,6 +107,7 @@ int cmd_verify(const struct options *options, struct ui *ui, struct err *err)
 		input.old_gen = live.has_new ? &live.old_gen : NULL;
 		input.new_gen = live.has_new ? &live.new_gen : &live.old_gen;
 		rc = rc ? rc : verify_run(&result, &session, &input, err);
+		rc = rc ? rc : session_notes(&result.findings, &session, err);
 		rc = rc ? rc : print_result(ui, options, &live, &result, err);
 		if (!rc && findings_count(&result.findings, SEVERITY_BLOCK))
 			rc = err_exit_code(ERR_GATE);

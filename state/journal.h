@@ -7,8 +7,8 @@
  *    "step": "rollout", "mark": "begin", "key": "…", "note": "…"}
  *
  * key names an action so that it is done once: "ROTATION/PHASE/DIRECTION/SINCE/rollout/0", with
- * "/!db3" behind it where that host was left out. A line that a crash tore is ignored when reading. What has been done is decided by looking at the effect
- * first, and here second.
+ * "/!db3" behind it where that host was left out. A line that a crash tore is ignored when reading.
+ * What has been done is decided by looking at the effect first, and here second.
  */
 #ifndef STATE_JOURNAL_H
 #define STATE_JOURNAL_H

@@ -244,6 +244,17 @@ int session_chain(struct session *session, struct err *err)
 			  session->env->inventory, err);
 }
 
+int session_notes(struct findings *out, const struct session *session, struct err *err)
+{
+	const struct environment *env = session->env;
+
+	if (!env->endpoints_given || env->endpoints.count)
+		return 0;
+	return findings_add(out, "no-endpoints", SEVERITY_WARNING, env->name,
+			    "name them in certrotate.yml, so that a silent failure shows", err,
+			    "'endpoints' is empty: nothing is probed");
+}
+
 char *session_path(const struct session *session, const char *name)
 {
 	return str_fmt(".certrotate/%s/%s", session->env->name, name);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include "base/err.h"
+#include "base/finding.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "git/repo.h"
@@ -81,6 +82,9 @@ int session_read_state(struct store *store, struct session *session, const char 
 /* Each once, when first needed. */
 int session_passwords(struct session *session, struct err *err);
 int session_chain(struct session *session, struct err *err);
+
+/* What the configuration switches off, as warnings: never passed over in silence. */
+int session_notes(struct findings *out, const struct session *session, struct err *err);
 
 /* ".certrotate/ENV/NAME"; free() it. */
 char *session_path(const struct session *session, const char *name);

@@ -97,16 +97,7 @@ static int note_state(struct survey *survey, struct session *session, struct err
 				  store->behind.items[i],
 				  "the next phase brings it up to date first, once it is up", err,
 				  "was left out of a rollout");
-	if (!rc && env->endpoints_given && !env->endpoints.count)
-		rc = findings_add(&survey->findings, "no-endpoints", SEVERITY_WARNING, env->name,
-				  "name them in certrotate.yml, so that a silent failure shows",
-				  err, "'endpoints' is empty: nothing is probed");
-	if (!rc && !env->census_samples)
-		rc = findings_add(&survey->findings, "no-census", SEVERITY_WARNING, env->name, NULL,
-				  err,
-				  "'census.samples' is 0: nobody looks who still uses the old "
-				  "certificates before a prune");
-	return rc;
+	return rc ? rc : session_notes(&survey->findings, session, err);
 }
 
 static char *next_command(const struct session *session)
