@@ -23,10 +23,10 @@ static bool issues(const struct plan *plan)
 
 static unsigned highest(const struct store *store)
 {
-	const char *ids[] = {store->old_gen, store->new_gen, store->retired_gen};
+	const char *ids[] = {store->old_gen, store->new_gen, store->retired_gen, store->last_gen};
 	unsigned highest = 0;
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		unsigned number = generation_number(ids[i]);
 
 		highest = number > highest ? number : highest;
@@ -50,7 +50,8 @@ static int take_live(struct plan *plan, struct session *session, struct err *err
 		plan->has_old = !rc;
 		rc = rc ? rc : target_init(&target, STATE_IDLE, &plan->old_gen, NULL, err);
 		rc = rc ? rc : holdings_drift(&drift, &plan->holdings, &target, err);
-		if (rc || !drift.count)
+		plan->old_recorded = !rc && !drift.count;
+		if (rc || plan->old_recorded)
 			goto out;
 		rc = findings_add(&plan->findings, "inventory-changed", SEVERITY_WARNING,
 				  drift.items[0].subject, NULL, err,
@@ -111,6 +112,29 @@ static int make_new(struct plan *plan, struct session *session, struct err *err)
 	return rc;
 }
 
+/* What the new chain would take out of the inventory; only an emergency can find something. */
+static int check_lost(struct plan *plan, struct err *err)
+{
+	const struct certs *certs = plan->holdings.certs.certs;
+	int rc = 0;
+
+	for (size_t i = 0; i < certs_count(certs) && !rc; i++) {
+		const struct certs_entry *entry = certs_at(certs, i);
+		char *subject;
+
+		if (entry->kind != CERTS_LEAF ||
+		    generation_leaf(&plan->new_gen, entry->authority, entry->name))
+			continue;
+		subject = str_fmt("%s %s", entry->authority, entry->name);
+		rc = subject ? findings_add(&plan->findings, "leaf-lost", SEVERITY_BLOCK, subject,
+					    "add it to the chain's description", err,
+					    "it would get no certificate of the new chain")
+			     : err_nomem(err);
+		free(subject);
+	}
+	return rc;
+}
+
 static int load_generations(struct plan *plan, struct session *session,
 			    const struct plan_options *options, struct err *err)
 {
@@ -119,16 +143,18 @@ static int load_generations(struct plan *plan, struct session *session,
 
 	if (!issues(plan))
 		return load_recorded(plan, session, err);
-	if (phase == PHASE_EMERGENCY && plan->store.old_gen) {
+	/* In the middle of a rotation the inventory holds some of both. */
+	if (phase == PHASE_EMERGENCY && plan->store.new_gen) {
 		rc = session_generation(&plan->old_gen, session, plan->store.old_gen, true, err);
-		plan->has_old = !rc;
+		plan->has_old = plan->old_recorded = !rc;
 	} else if (phase != PHASE_FIRST) {
 		rc = take_live(plan, session, err);
 	}
 	rc = rc ? rc
 		: issue_findings(&plan->findings, session->chain,
 				 plan->has_old ? &plan->old_gen : NULL, err);
-	return rc || options->dry_run ? rc : make_new(plan, session, err);
+	rc = rc || options->dry_run ? rc : make_new(plan, session, err);
+	return rc || !plan->has_new ? rc : check_lost(plan, err);
 }
 
 /* After a prune, an emergency or a first generation, "idle" holds the new generation alone. */
@@ -281,6 +307,7 @@ static int set_generations(struct plan *plan, struct err *err)
 		if (plan->has_old)
 			rc = store_set(&store->old_gen, plan->old_gen.id, err);
 		rc = rc ? rc : store_set(&store->new_gen, plan->new_gen.id, err);
+		rc = rc ? rc : store_set(&store->last_gen, plan->new_gen.id, err);
 		if (plan->row.phase == PHASE_GENERATE)
 			rc = rc ? rc : store_set(&store->retired_gen, NULL, err);
 	} else if (plan->row.event == EVENT_REVERT_PRUNE && !plan->turn) {
@@ -305,6 +332,23 @@ static int set_hosts(struct plan *plan, struct err *err)
 	return rc;
 }
 
+/* Who was left behind is caught up before this state is published, or is left out once more. */
+static int set_behind(struct plan *plan, struct err *err)
+{
+	struct strs still = STRS_INIT;
+	int rc = 0;
+
+	if (!phase_rolls_out(plan->row.phase))
+		return 0;
+	for (size_t i = 0; i < plan->store.behind.count && !rc; i++) {
+		if (strs_has(&plan->skip, plan->store.behind.items[i]))
+			rc = strs_add(&still, plan->store.behind.items[i], err);
+	}
+	strs_release(&plan->store.behind);
+	plan->store.behind = still;
+	return rc;
+}
+
 /* The state file as the edit writes it. */
 static int begin(struct plan *plan, struct session *session, const struct plan_options *options,
 		 struct err *err)
@@ -322,6 +366,7 @@ static int begin(struct plan *plan, struct session *session, const struct plan_o
 		return rc;
 	rc = set_generations(plan, err);
 	rc = rc ? rc : set_hosts(plan, err);
+	rc = rc ? rc : set_behind(plan, err);
 	return rc ? rc
 		  : store_begin(&plan->store, &plan->row, session->by, session->host,
 				session->sys->now(session->sys), options->reason, err);
@@ -367,6 +412,9 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc : waivers_subjects(&plan->skip, options->waivers, "hosts", err);
 	rc = rc ? rc : open_holdings(plan, session, err);
 	rc = rc ? rc : load_generations(plan, session, options, err);
+	rc = rc ? rc
+		: plan_full_names(&plan->skip, plan->has_old ? &plan->old_gen : &plan->new_gen,
+				  err);
 	rc = rc ? rc : make_targets(plan, options, err);
 	rc = rc ? rc : check_drift(plan, err);
 	rc = rc ? rc : check_expiry(plan, session, err);
@@ -381,7 +429,7 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 		plan_release(plan);
 		return rc;
 	}
-	waivers_apply(options->waivers, &plan->findings);
+	waivers_apply(options->waivers, &plan->findings, false);
 	findings_sort(&plan->findings);
 	return 0;
 }

@@ -27,11 +27,20 @@ struct waivers {
 /* ERR_USAGE where it is not of that form, or gives no reason. */
 int waivers_add(struct waivers *waivers, const char *text, struct err *err);
 void waivers_release(struct waivers *waivers);
-/* Marks the findings that a waiver covers. */
-void waivers_apply(const struct waivers *waivers, struct findings *findings);
+/*
+ * Marks the findings that a waiver covers. named: only waivers that name a subject count, for what
+ * must not be passed over wholesale.
+ */
+void waivers_apply(const struct waivers *waivers, struct findings *findings, bool named);
 /* The subjects waived at a gate, added to out: "hosts" gives the hosts to be left out. */
 int waivers_subjects(struct strs *out, const struct waivers *waivers, const char *gate,
 		     struct err *err);
+
+/*
+ * "db3" becomes "db3.example.com" where one server of that generation begins so. ERR_USAGE where
+ * several do; what is no server's name at all stays: the inventory has other hosts as well.
+ */
+int plan_full_names(struct strs *names, const struct generation *gen, struct err *err);
 
 struct plan_options {
 	bool dry_run;	    /* nothing is generated: files that need new keys are named, not made */
@@ -48,6 +57,7 @@ struct plan {
 	struct generation new_gen;
 	bool has_old;
 	bool has_new;
+	bool old_recorded;	  /* the old generation's files are there, and right */
 	struct holdings holdings; /* as the base holds it now */
 	bool has_holdings;
 	struct target from; /* what the inventory held, and is to hold */

@@ -65,32 +65,13 @@ static int remove_generation(struct plan *plan, struct session *session, const c
 	return 0;
 }
 
-/* The old generation is written once; the recorded one of the same content stays as it is. */
-static bool is_recorded(const struct session *session, const struct generation *gen)
-{
-	struct generation recorded;
-	bool same = session->store.old_gen && !strcmp(session->store.old_gen, gen->id);
-
-	if (!same || session_generation(&recorded, (struct session *)(uintptr_t)session, gen->id,
-					false, NULL))
-		return false;
-	same = recorded.leaf_count == gen->leaf_count &&
-	       recorded.authority_count == gen->authority_count;
-	for (size_t a = 0; same && a < gen->authority_count; a++)
-		same = !strcmp(recorded.authorities[a].chain, gen->authorities[a].chain);
-	for (size_t i = 0; same && i < gen->leaf_count; i++)
-		same = !strcmp(recorded.leaves[i].pem, gen->leaves[i].pem);
-	generation_release(&recorded);
-	return same;
-}
-
 static int new_generation_files(struct plan *plan, struct session *session, struct err *err)
 {
 	const struct store *before = &session->store;
 	bool emergency = plan->row.phase == PHASE_EMERGENCY;
 	int rc = 0;
 
-	if (plan->has_old && !is_recorded(session, &plan->old_gen))
+	if (plan->has_old && !plan->old_recorded)
 		rc = add_generation(plan, session, &plan->old_gen, false, err);
 	rc = rc ? rc
 		: add_generation(plan, session, &plan->new_gen,

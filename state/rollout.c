@@ -222,7 +222,7 @@ static int differs(const struct plan *plan, const struct findings *findings, str
 	for (size_t i = 0; i < findings->count; i++) {
 		const struct finding *finding = &findings->items[i];
 
-		if (finding->severity != SEVERITY_BLOCK)
+		if (finding->severity != SEVERITY_BLOCK || finding->waived)
 			continue;
 		err_set(err, ERR_FAIL,
 			"%s is rolled out, but does not hold (%zu finding%s): %s: %s",
@@ -237,16 +237,18 @@ static int differs(const struct plan *plan, const struct findings *findings, str
 			plan->row.direction == DIRECTION_BACK ? "next" : "revert");
 }
 
-int step_verify(struct session *session, struct plan *plan, bool before,
-		struct verify_result *result, struct err *err)
+int step_verify(struct session *session, struct plan *plan, bool before, const struct strs *skip,
+		const struct waivers *waivers, struct verify_result *result, struct err *err)
 {
 	struct verify_input input = {.target = before ? &plan->from : &plan->to,
-				     .skip = &plan->skip,
+				     .skip = skip,
 				     .patience_ms = before ? 0 : PATIENCE_MS};
 	int rc;
 
 	verify_generations(&input, plan);
 	rc = verify_run(result, session, &input, err);
+	if (!rc)
+		waivers_apply(waivers, &result->findings, !before);
 	for (size_t i = 0; i < result->findings.count && !rc && before; i++) {
 		const struct finding *finding = &result->findings.items[i];
 
@@ -284,25 +286,21 @@ static int catch_up_host(struct session *session, const char *host, struct err *
 	return err->code;
 }
 
-int step_catch_up(struct session *session, const struct waivers *waivers, struct err *err)
+int step_catch_up(struct session *session, const struct plan *plan, bool *any, struct err *err)
 {
-	struct strs skip = STRS_INIT, still = STRS_INIT;
-	int rc = waivers_subjects(&skip, waivers, "hosts", err);
+	int rc = 0;
 
+	*any = false;
+	/* An emergency brings everything to everybody anyway, and has no time to lose. */
+	if (!phase_rolls_out(plan->row.phase) || plan->row.phase == PHASE_EMERGENCY)
+		return 0;
 	for (size_t i = 0; i < session->store.behind.count && !rc; i++) {
 		const char *host = session->store.behind.items[i];
 
-		if (strs_has(&skip, host))
-			rc = strs_add(&still, host, err);
-		else
-			rc = catch_up_host(session, host, err);
+		if (strs_has(&plan->skip, host))
+			continue;
+		*any = true;
+		rc = catch_up_host(session, host, err);
 	}
-	if (!rc) {
-		strs_release(&session->store.behind);
-		session->store.behind = still;
-	} else {
-		strs_release(&still);
-	}
-	strs_release(&skip);
 	return rc;
 }

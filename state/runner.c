@@ -112,20 +112,45 @@ static int blocked(const struct plan *plan, struct err *err)
 
 /* What the wire shows before: a server that is down or strange is named before anything changes. */
 static int look_before(struct session *session, struct plan *plan,
-		       const struct run_options *options, struct err *err)
+		       const struct run_options *options, const struct strs *skip, struct err *err)
 {
 	struct verify_result seen = {0};
 	int rc = 0;
 
 	if (plan->row.phase == PHASE_FIRST)
 		return plan->resume ? 0 : check_first(session, plan, err);
-	if (!plan->resume && !plan->turn && plan->row.phase != PHASE_EMERGENCY &&
-	    plan->row.phase != PHASE_GENERATE)
-		rc = step_verify(session, plan, true, &seen, err);
+	if (!plan->resume && !plan->turn && phase_rolls_out(plan->row.phase) &&
+	    plan->row.phase != PHASE_EMERGENCY)
+		rc = step_verify(session, plan, true, skip, options->waivers, &seen, err);
 	verify_release(&seen);
-	waivers_apply(options->waivers, &plan->findings);
+	waivers_apply(options->waivers, &plan->findings, false);
 	findings_sort(&plan->findings);
 	return rc;
+}
+
+/* Those who are behind are not looked at yet: they are brought up to date behind the question. */
+static int look_before_all(struct session *session, struct plan *plan,
+			   const struct run_options *options, struct err *err)
+{
+	struct strs skip = STRS_INIT;
+	int rc = strs_copy(&skip, &plan->skip, err);
+
+	rc = rc ? rc : strs_copy(&skip, &session->store.behind, err);
+	rc = rc ? rc : look_before(session, plan, options, &skip, err);
+	strs_release(&skip);
+	return rc;
+}
+
+static int catch_up(struct session *session, struct plan *plan, const struct run_options *options,
+		    struct err *err)
+{
+	bool any = false;
+	int rc = step_catch_up(session, plan, &any, err);
+
+	if (rc || !any)
+		return rc;
+	rc = look_before(session, plan, options, &plan->skip, err);
+	return rc ? rc : blocked(plan, err);
 }
 
 static int ask(struct plan *plan, const struct run_options *options, struct err *err)
@@ -188,9 +213,11 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 	const struct json *entry = NULL;
 	int rc = rollout ? step_rollout(session, plan, rollout, err) : err_nomem(err);
 
-	if (!rc && plan->row.phase != PHASE_GENERATE && plan->row.phase != PHASE_FIRST) {
+	if (!rc && phase_rolls_out(plan->row.phase)) {
 		rc = mark(session, plan, "verify", "begin", err);
-		rc = rc ? rc : step_verify(session, plan, false, &seen, err);
+		rc = rc ? rc
+			: step_verify(session, plan, false, &plan->skip, options->waivers, &seen,
+				      err);
 		if (options->findings && seen.findings.count)
 			options->findings(options->ctx, &seen.findings);
 		if (rc)
@@ -220,12 +247,12 @@ static int transition(struct session *session, const struct run_options *options
 					  err);
 	rc = rc ? rc : check_ansible(session, row.phase, err);
 	rc = rc ? rc : check_owner(session, options, err);
-	rc = rc ? rc : step_catch_up(session, options->waivers, err);
 	rc = rc ? rc : plan_make(&plan, session, options->event, &plan_options, err);
 	if (rc)
 		return rc;
-	rc = look_before(session, &plan, options, err);
+	rc = look_before_all(session, &plan, options, err);
 	rc = rc ? rc : ask(&plan, options, err);
+	rc = rc ? rc : catch_up(session, &plan, options, err);
 	if (!rc && !plan.resume)
 		rc = publish(session, &plan, options, err);
 	rc = rc ? rc : finish(session, &plan, options, err);

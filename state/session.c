@@ -32,17 +32,18 @@ static int make_names(struct session *session, struct err *err)
 	return 0;
 }
 
+/*
+ * Who has a phase under way is known by machine and checkout: colleagues with a clone each on one
+ * jump host are not one another. Nothing is made here: a monitoring user may only look.
+ */
 static int open_local(struct session *session, struct err *err)
 {
 	char host[256] = "";
-	char *journal;
-	int rc = file_mkdirs(session->local_dir, 0700, err);
+	char *journal = path_join(session->local_dir, "journal");
+	int rc = 0;
 
-	if (rc)
-		return rc;
 	(void)gethostname(host, sizeof(host) - 1);
-	session->host = strdup(host[0] ? host : "localhost");
-	journal = path_join(session->local_dir, "journal");
+	session->host = str_fmt("%s:%s", host[0] ? host : "localhost", repo_root(session->repo));
 	if (!session->host || !journal)
 		rc = err_nomem(err);
 	else
@@ -113,7 +114,7 @@ int session_identity(struct session *session, struct err *err)
 int session_lock(struct session *session, struct err *err)
 {
 	char *path = path_join(session->local_dir, "lock");
-	int rc = path ? 0 : err_nomem(err);
+	int rc = path ? file_mkdirs(session->local_dir, 0700, err) : err_nomem(err);
 
 	if (!rc)
 		rc = session_identity(session, err);

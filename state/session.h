@@ -41,7 +41,7 @@ struct session {
 	struct config *config;
 	const struct environment *env; /* borrowed from config */
 	char *by;		       /* "Name <email>", as git is configured */
-	char *host;		       /* this machine's name */
+	char *host;		       /* this machine and this checkout: "HOST:/PATH" */
 	char *local_dir;	       /* .git/certrotate/ENV */
 	char *state_path;	       /* .certrotate/ENV/state.json */
 	char *base_ref;	       /* where the base is read: the remote's, or the local branch */

@@ -75,8 +75,9 @@ static struct json *make_entry(struct session *session, const struct plan *plan,
 	(void)js_set_str(entry, "since", plan->store.under_way.since);
 	(void)js_set_str(entry, "at", at);
 	(void)js_set_str(entry, "commit", session->base.hex);
-	if (options->reason)
-		(void)js_set_str(entry, "reason", options->reason);
+	/* As it was given when the phase began: whoever goes on with it need not say it again. */
+	if (plan->store.under_way.reason)
+		(void)js_set_str(entry, "reason", plan->store.under_way.reason);
 	(void)js_set(entry, "findings", findings_json(&plan->findings));
 	(void)js_set_int(proof, "leaves", (int64_t)plan->proof.leaves);
 	(void)js_set_int(proof, "pairs", (int64_t)plan->proof.pairs);
@@ -107,6 +108,18 @@ static int settle_generations(struct store *store, const struct transition *row,
 	return rc;
 }
 
+/*
+ * A rollout reached everybody but those who were left out. Who was given up by name for a prune is
+ * nobody's business any more.
+ */
+static int settle_behind(struct store *store, const struct plan *plan, struct err *err)
+{
+	bool given_up = plan->row.phase == PHASE_PRUNE && plan->row.direction == DIRECTION_FORWARD;
+
+	strs_release(&store->behind);
+	return given_up ? 0 : strs_copy(&store->behind, &plan->skip, err);
+}
+
 static int settle_store(struct store *store, const struct plan *plan, struct json *entry,
 			struct err *err)
 {
@@ -118,12 +131,7 @@ static int settle_store(struct store *store, const struct plan *plan, struct jso
 	store_end(store);
 	if (!rc && js_push(store->history, js_copy(entry)))
 		rc = err_nomem(err);
-	for (size_t i = 0; i < plan->skip.count && !rc; i++)
-		rc = strs_add_unique(&store->behind, plan->skip.items[i], err);
-	/* Who was given up by name for the prune is nobody's business any more. */
-	if (row->to == STATE_IDLE && row->direction == DIRECTION_FORWARD)
-		strs_release(&store->behind);
-	return rc;
+	return rc || !phase_rolls_out(row->phase) ? rc : settle_behind(store, plan, err);
 }
 
 int step_settle(struct session *session, struct plan *plan, const struct run_options *options,

@@ -38,12 +38,18 @@ int step_take_over(struct session *session, struct err *err);
 /* Runs the phase's playbooks; evidence (an array) gets an object for each. */
 int step_rollout(struct session *session, struct plan *plan, struct json *evidence,
 		 struct err *err);
-/* Brings hosts that an earlier phase left behind up to date, before anything else changes. */
-int step_catch_up(struct session *session, const struct waivers *waivers, struct err *err);
+/*
+ * Brings hosts that an earlier phase left behind up to date, before anything else changes, but for
+ * those that the plan leaves out again. *any: there was one.
+ */
+int step_catch_up(struct session *session, const struct plan *plan, bool *any, struct err *err);
 
-/* Looks on the wire; ERR_FAIL with what differs. before: whether the phase may begin at all. */
-int step_verify(struct session *session, struct plan *plan, bool before,
-		struct verify_result *result, struct err *err);
+/*
+ * Looks on the wire, but for the hosts in skip; ERR_FAIL with what differs and is not waived.
+ * before: whether the phase may begin at all; what differs becomes a finding of the plan.
+ */
+int step_verify(struct session *session, struct plan *plan, bool before, const struct strs *skip,
+		const struct waivers *waivers, struct verify_result *result, struct err *err);
 
 /* The evidence and the final state in a second commit. Lends the new history entry. */
 int step_settle(struct session *session, struct plan *plan, const struct run_options *options,

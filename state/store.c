@@ -49,6 +49,7 @@ void store_release(struct store *store)
 	free(store->old_gen);
 	free(store->new_gen);
 	free(store->retired_gen);
+	free(store->last_gen);
 	strs_release(&store->host_set);
 	strs_release(&store->behind);
 	js_free(store->history);
@@ -140,10 +141,11 @@ static int get_generations(struct store *store, const struct json *root, const c
 
 	rc = rc ? rc : get_string(&store->new_gen, generations, "new", name, err);
 	rc = rc ? rc : get_string(&store->retired_gen, generations, "retired", name, err);
+	rc = rc ? rc : get_string(&store->last_gen, generations, "last", name, err);
 	if (rc)
 		return rc;
 	if (!is_generation_name(store->old_gen) || !is_generation_name(store->new_gen) ||
-	    !is_generation_name(store->retired_gen))
+	    !is_generation_name(store->retired_gen) || !is_generation_name(store->last_gen))
 		return wrong(name, "'generations' holds a name that is not g1, g2, …", err);
 	if (state_is_middle(store->state) && (!store->old_gen || !store->new_gen))
 		return wrong(name, "the state needs an old and a new generation", err);
@@ -260,6 +262,7 @@ int store_dump(struct buf *out, const struct store *store, struct err *err)
 	bad |= js_set_str(generations, "old", store->old_gen);
 	bad |= js_set_str(generations, "new", store->new_gen);
 	bad |= js_set_str(generations, "retired", store->retired_gen);
+	bad |= js_set_str(generations, "last", store->last_gen);
 	bad |= js_set(root, "generations", generations);
 	bad |= js_set(root, "host_set", strings(&store->host_set));
 	bad |= js_set(root, "history", js_copy(store->history));

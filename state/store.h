@@ -7,7 +7,8 @@
  *   {"version": 1, "environment": "poc", "revision": 7, "rotation": "20261121T013000Z-7f3a",
  *    "state": "generated", "phase": "trust", "under_way": {"phase": "trust", "direction":
  *    "forward", "from": "generated", "to": "trusted", "by": "…", "host": "…", "since": "…"} | null,
- *    "generations": {"old": "g1", "new": "g2", "retired": null}, "host_set": ["db1.example.com"],
+ *    "generations": {"old": "g1", "new": "g2", "last": "g2",
+ *    "retired": null}, "host_set": ["db1.example.com"],
  *    "history": [{"rotation", "phase", "direction", "outcome", "by", "at", "commit", …}],
  *    "behind": ["db3.example.com"], "waivers": [{"gate", "subject", "reason", "by", "at"}]}
  *
@@ -45,6 +46,7 @@ struct store {
 	struct under_way under_way;
 	char *old_gen;	   /* the live one outside a rotation; NULL while absent */
 	char *new_gen;	   /* NULL outside a rotation */
+	char *last_gen;	   /* the last one issued: a name is never given twice */
 	char *retired_gen; /* what the last prune removed; NULL where none is kept */
 	struct strs host_set;
 	struct strs behind;

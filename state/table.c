@@ -167,6 +167,11 @@ enum direction direction_parse(const char *name)
 	return (enum direction)index_of(direction_names, DIRECTION__MAX, name);
 }
 
+bool phase_rolls_out(enum phase phase)
+{
+	return phase != PHASE_FIRST && phase != PHASE_GENERATE && phase < PHASE__MAX;
+}
+
 bool state_is_middle(enum state state)
 {
 	return state != STATE_ABSENT && state != STATE_IDLE && state < STATE__MAX;

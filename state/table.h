@@ -68,6 +68,8 @@ const char *direction_name(enum direction direction);
 enum state state_parse(const char *name);
 enum phase phase_parse(const char *name);
 enum direction direction_parse(const char *name);
+/* Whether a phase changes what is on the hosts. */
+bool phase_rolls_out(enum phase phase);
 /* Whether a rotation is under way between its first and last phase. */
 bool state_is_middle(enum state state);
 /* What is true on every host in that state, for people. */

@@ -54,13 +54,14 @@ static bool names_subject(const char *waived, const char *subject)
 	return !waived[0] || !strcmp(waived, subject) || (space && !strcmp(waived, space + 1));
 }
 
-void waivers_apply(const struct waivers *waivers, struct findings *findings)
+void waivers_apply(const struct waivers *waivers, struct findings *findings, bool named)
 {
 	for (size_t w = 0; waivers && w < waivers->count; w++) {
 		for (size_t i = 0; i < findings->count; i++) {
 			struct finding *finding = &findings->items[i];
 
 			if (finding->severity == SEVERITY_BLOCK &&
+			    (!named || waivers->items[w].subject[0]) &&
 			    !strcmp(finding->check, waivers->items[w].gate) &&
 			    names_subject(waivers->items[w].subject, finding->subject))
 				finding->waived = true;
@@ -83,5 +84,44 @@ int waivers_subjects(struct strs *out, const struct waivers *waivers, const char
 		}
 		rc = strs_add_unique(out, waivers->items[w].subject, err);
 	}
+	return rc;
+}
+
+static int full_name(char **name, const struct generation *gen, struct err *err)
+{
+	const char *found = NULL;
+	size_t len = strlen(*name);
+	char *copy;
+
+	for (size_t i = 0; i < gen->leaf_count; i++) {
+		const struct gen_leaf *leaf = &gen->leaves[i];
+
+		if (leaf->kind != LEAF_SERVER)
+			continue;
+		if (!strcmp(leaf->name, *name))
+			return 0;
+		if (strncmp(leaf->name, *name, len) != 0 || leaf->name[len] != '.')
+			continue;
+		if (found && strcmp(found, leaf->name) != 0)
+			return err_set(err, ERR_USAGE, "'%s' may be %s or %s: write it whole",
+				       *name, found, leaf->name);
+		found = leaf->name;
+	}
+	if (!found)
+		return 0;
+	copy = strdup(found);
+	if (!copy)
+		return err_nomem(err);
+	free(*name);
+	*name = copy;
+	return 0;
+}
+
+int plan_full_names(struct strs *names, const struct generation *gen, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < names->count && !rc; i++)
+		rc = full_name(&names->items[i], gen, err);
 	return rc;
 }

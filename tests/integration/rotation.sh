@@ -258,7 +258,7 @@ fi
 # ---------------------------------------------------------------- a host that is down
 git -C "$R" pull -q
 (cd "$R" && printf '    - name: Down\n      ansible.builtin.fail: {msg: down}\n      when: inventory_hostname == "db2.example.com"\n' >>rollout_new_certs.yml && git commit -qam down && git push -q)
-check 'revert with a host left out' rotate revert --yes --waive 'hosts=db2.example.com:power supply'
+check 'revert with a host left out' rotate revert --yes --waive 'hosts=db2:power supply'
 check 'it is recorded as behind' is "$(state "d['behind']")" "['db2.example.com']"
 check 'status names it' says 'was left out of a rollout' rotate status
 check 'the next phase wants it first' exits 3 rotate next --yes
@@ -286,6 +286,10 @@ phase() { # HOW
   exits 3 rotate next --yes && merge "$(waiting)" "$1" && rotate next --yes
 }
 check 'generate by merge commit' phase merge
+back() { exits 3 rotate revert --yes && merge "$(waiting)" merge && rotate revert --yes; }
+check 'and taken back the same way' back
+check 'generate again' phase merge
+check 'a name is never given twice' is "$(state "d['generations']['new']")" g3
 check 'trust by squash, its branch deleted' phase squash
 check 'every leaf verifies' leaves_verify
 check 'it waits, and says for what' says 'waiting for the merge of certrotate/poc-servers' rotate next --yes

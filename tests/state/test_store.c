@@ -21,6 +21,7 @@ START_TEST(a_state_survives_writing_and_reading)
 	ck_ok(store_init(&store, "poc", STATE_GENERATED, &err), &err);
 	ck_ok(store_set(&store.old_gen, "g1", &err), &err);
 	ck_ok(store_set(&store.new_gen, "g2", &err), &err);
+	ck_ok(store_set(&store.last_gen, "g2", &err), &err);
 	ck_ok(store_set(&store.rotation, "20261121T013000Z-7f3a", &err), &err);
 	ck_ok(strs_add(&store.host_set, "db1.example.com", &err), &err);
 	ck_ok(strs_add(&store.behind, "db3.example.com", &err), &err);
@@ -35,6 +36,7 @@ START_TEST(a_state_survives_writing_and_reading)
 	ck_assert_int_eq(again.under_way.phase, PHASE_TRUST);
 	ck_assert_int_eq(again.under_way.to, STATE_TRUSTED);
 	ck_assert_str_eq(again.under_way.host, "laptop");
+	ck_assert_str_eq(again.last_gen, "g2");
 	ck_assert_int_eq(again.revision, 1);
 	ck_contains(text.data, "\"state\": \"generated\"");
 	store_release(&store);
