@@ -225,6 +225,8 @@ kill -9 "$pid"
 wait "$pid" 2>/dev/null
 check 'status says what is unfinished' says 'servers: it is under way since' rotate status
 check 'status exits 3 then' exits 3 rotate status
+(cd "$T/other" && git pull -q)
+check 'a clone beside it does not go on by itself' exits 4 "$CERTROTATE" -C "$T/other" next --yes
 (cd "$R" && cp "$T/rollout.yml" rollout_new_certs.yml && git commit -qam 'quick again' && git push -q)
 check 'next goes on with it' rotate next --yes
 check 'and it is done' is "$(state "d['state'], d['under_way']")" 'servers-switched None'
