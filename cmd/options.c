@@ -117,10 +117,11 @@ static int unknown_option(const char *arg, size_t name_len, struct err *err)
 
 	(void)snprintf(name, sizeof(name), "%.*s", (int)name_len, arg);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		names[i] = option_rows[i].name;
-	nearest = str_nearest(name, names, OPTION_COUNT);
+		names[i] = option_rows[i].name + 1;
+	/* Without one of the dashes, which make every name a little alike. */
+	nearest = str_nearest(name + (name[1] == '-'), names, OPTION_COUNT);
 	err_set(err, ERR_USAGE, "unknown option '%s'", name);
-	return nearest ? err_hint(err, "did you mean '%s'?", nearest)
+	return nearest ? err_hint(err, "did you mean '-%s'?", nearest)
 		       : err_hint(err, "see 'certrotate --help'");
 }
 
@@ -155,8 +156,8 @@ static bool belongs(const struct option_row *row, const struct command *command)
 }
 
 /* One option with its value, which may stand behind '=', behind the letter, or in the next word. */
-static int take_option(struct options *options, const struct option_row **used, size_t *used_count,
-		       int argc, char **argv, int *i, struct err *err)
+static int take_option(struct options *options, bool used[], int argc, char **argv, int *i,
+		       struct err *err)
 {
 	const char *arg = argv[*i];
 	const char *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
@@ -176,32 +177,30 @@ static int take_option(struct options *options, const struct option_row **used, 
 				       row->name, row->value);
 		value = argv[++*i];
 	}
-	if (*used_count < OPTION_COUNT)
-		used[(*used_count)++] = row;
+	used[row - option_rows] = true;
 	return apply(options, row, value, err);
 }
 
 int options_parse(struct options *options, const struct command **command, int argc, char **argv,
 		  struct err *err)
 {
-	const struct option_row *used[OPTION_COUNT];
-	size_t used_count = 0;
+	bool used[OPTION_COUNT] = {false};
 	int rc = 0;
 
 	*options = (struct options){.dir = ".", .warning_days = 30, .critical_days = 7};
 	*command = NULL;
 	for (int i = 1; i < argc && !rc; i++) {
 		if (argv[i][0] == '-' && argv[i][1])
-			rc = take_option(options, used, &used_count, argc, argv, &i, err);
+			rc = take_option(options, used, argc, argv, &i, err);
 		else if (*command)
 			rc = err_set(err, ERR_USAGE, "unexpected argument '%s'", argv[i]);
 		else
 			rc = find_command(command, argv[i], err);
 	}
-	for (size_t i = 0; i < used_count && !rc; i++) {
-		if (!belongs(used[i], *command))
+	for (size_t i = 0; i < OPTION_COUNT && !rc; i++) {
+		if (used[i] && !belongs(&option_rows[i], *command))
 			rc = err_set(err, ERR_USAGE, "'%s' has no option %s", (*command)->name,
-				     used[i]->name);
+				     option_rows[i].name);
 	}
 	if (!rc && !options->env) {
 		const char *env = getenv("CERTROTATE_ENV");

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "tests/cmd/suites.h"
+
+int main(void)
+{
+	static Suite *(*const suites[])(void) = {options_suite, wrap_suite, manual_suite, NULL};
+
+	return test_main(suites);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#ifndef TESTS_CMD_SUITES_H
+#define TESTS_CMD_SUITES_H
+
+#include "tests/support/support.h"
+
+Suite *options_suite(void);
+Suite *wrap_suite(void);
+Suite *manual_suite(void);
+
+#endif
