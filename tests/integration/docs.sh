@@ -62,6 +62,7 @@ for command in $COMMANDS; do
   own=$(comm -23 <(options_of "$command") <(words "$EVERY"))
   check "README.md has the own options of $command" same "$own" "$(readme_options_of "$command")"
 done
+check 'README.md has what all take' same "$EVERY" "$(sed -n '/^All take/,/^$/p' README.md | long)"
 
 # What is completed behind an option.
 states=$("$CERTROTATE" states | awk '{print $1}')
