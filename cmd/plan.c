@@ -78,8 +78,13 @@ static int print_plan(struct ui *ui, struct session *session, const struct plan 
 	if (plan->proof.pairs)
 		ui_out(ui, "proof: %zu pairs of leaf and bundle, %zu handshakes\n",
 		       plan->proof.pairs, plan->proof.handshakes);
-	for (size_t i = 0; i < plan->files.count && !rc && with_diff; i++)
-		rc = diff_file(&diff, session, &plan->files.items[i], ui->verbose, err);
+	for (size_t i = 0; i < plan->files.count && !rc && with_diff; i++) {
+		const struct holding_file *file = &plan->files.items[i];
+
+		/* Its lines say once more what stands above. */
+		if (ui->verbose || strcmp(file->path, session->state_path) != 0)
+			rc = diff_file(&diff, session, file, ui->verbose, err);
+	}
 	for (size_t i = 0; i < runs.count && !rc; i++)
 		ui_out(ui, "%s %s\n", i ? "   " : "run", runs.items[i]);
 	if (!rc && diff.len)

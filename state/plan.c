@@ -398,6 +398,34 @@ static int check_census(struct plan *plan, const struct session *session, struct
 			    "certificate; from now on it is refused");
 }
 
+#define NAMES_SHOWN 20
+
+/* The price of an emergency, by name, before anybody says yes. */
+static int check_refused(struct plan *plan, const struct session *session, struct err *err)
+{
+	struct strs users = STRS_INIT;
+	char names[1024];
+	int rc = 0;
+
+	if (plan->row.phase != PHASE_EMERGENCY || plan->resume)
+		return 0;
+	for (size_t i = 0; i < plan->old_gen.leaf_count && !rc; i++) {
+		if (plan->old_gen.leaves[i].kind == LEAF_CLIENT)
+			rc = strs_add(&users, plan->old_gen.leaves[i].name, err);
+	}
+	strs_join(&users, NAMES_SHOWN, names, sizeof(names));
+	if (!rc && users.count)
+		rc = findings_add(&plan->findings, "refused", SEVERITY_WARNING, session->env->name,
+				  "tell those whom no playbook serves; sessions that are open now "
+				  "stay open with the old certificate until they end",
+				  err,
+				  "from the rollout on these clients are refused until they have "
+				  "their new certificate: %s",
+				  names);
+	strs_release(&users);
+	return rc;
+}
+
 int plan_make(struct plan *plan, struct session *session, enum event event,
 	      const struct plan_options *options, struct err *err)
 {
@@ -419,6 +447,7 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc : check_drift(plan, err);
 	rc = rc ? rc : check_expiry(plan, session, err);
 	rc = rc ? rc : check_census(plan, session, err);
+	rc = rc ? rc : check_refused(plan, session, err);
 	rc = rc ? rc : session_notes(&plan->findings, session, err);
 	rc = rc ? rc : begin(plan, session, options, err);
 	rc = rc ? rc : plan_summary(plan, session, err);

@@ -56,8 +56,17 @@ static int remove_generation(struct plan *plan, struct session *session, const c
 	static const char *const suffixes[] = {".yml", ".vault.yml", ".ca.vault.yml"};
 
 	for (size_t i = 0; id && i < 3; i++) {
-		struct holding_file *file = add_file(plan, session, id, suffixes[i], err);
+		struct holding_file *file;
+		struct oid blob;
+		char *path = str_fmt(".certrotate/%s/%s%s", session->env->name, id, suffixes[i]);
+		int rc = path ? repo_path_oid(&blob, session->repo, &session->base, path, err)
+			      : err_nomem(err);
 
+		free(path);
+		/* Not every generation has kept its CA keys. */
+		if (rc == ERR_NOENT)
+			continue;
+		file = rc ? NULL : add_file(plan, session, id, suffixes[i], err);
 		if (!file)
 			return ERR_FAIL;
 		file->remove = true;

@@ -160,10 +160,8 @@ static int ask(struct plan *plan, const struct run_options *options, struct err 
 	if (options->findings)
 		options->findings(options->ctx, &plan->findings);
 	rc = blocked(plan, err);
-	if (!rc && options->confirm && !options->confirm(options->ctx, plan)) {
+	if (!rc && options->confirm && !options->confirm(options->ctx, plan))
 		rc = err_set(err, ERR_STOPPED, "not confirmed: nothing was changed");
-		err_hint(err, "type y, or give --yes where nobody can answer");
-	}
 	return rc;
 }
 
