@@ -9,8 +9,10 @@
  * SECONDS since the epoch when it began; serials are decimal: the client's as the server has it
  * (pg_stat_ssl), the server's as the client was shown it. Ends with SIGTERM or SIGINT.
  *
- *     demo-load LOG LOGINS_PER_SECOND CLIENT=FOLDER... -- SERVER=ADDRESS:PORT...
+ *     demo-load LOG MIN-MAX CLIENT=FOLDER... -- SERVER=ADDRESS:PORT...
  *
+ * MIN-MAX are logins a second of each client. In between, a client rests twice as long as its last
+ * login took, so that the load is as much as the machine can bear beside what it is there for.
  * FOLDER holds postgresql.crt, postgresql.key and root.crt; SERVER is the name that is verified.
  */
 #include <errno.h>
@@ -39,7 +41,8 @@ struct server {
 
 struct load {
 	FILE *log;
-	double pause; /* seconds from one login's begin to the next, of each client */
+	double pause_min; /* seconds from one login's begin to the next, of each client */
+	double pause_max;
 	struct server servers[PARTIES_MAX];
 	size_t server_count;
 	atomic_bool stop;
@@ -141,13 +144,15 @@ static void *run_client(void *argument)
 {
 	const struct client *client = argument;
 	struct load *load = client->load;
-	double next = now();
 
 	for (size_t i = 0; !atomic_load(&load->stop); i++) {
+		double began = now(), pause;
+
 		one_login(client, &load->servers[i % load->server_count]);
-		/* A login that took longer delays the next ones; they do not come in a burst. */
-		next = next + load->pause > now() ? next + load->pause : now();
-		sleep_until(next);
+		pause = 3 * (now() - began);
+		pause = pause < load->pause_min ? load->pause_min : pause;
+		pause = pause > load->pause_max ? load->pause_max : pause;
+		sleep_until(began + pause);
 	}
 	return NULL;
 }
@@ -207,17 +212,19 @@ int main(int argc, char **argv)
 	static struct load load;
 	static struct client clients[PARTIES_MAX];
 	size_t count = 0, started = 0;
-	double rate = argc > 2 ? strtod(argv[2], NULL) : 0;
+	double min = 0, max = 0;
 	sigset_t set;
 
-	if (rate <= 0 || parse(&load, clients, &count, argv + 3)) {
+	if (argc < 4 || sscanf(argv[2], "%lf-%lf", &min, &max) != 2 || min <= 0 || max < min ||
+	    parse(&load, clients, &count, argv + 3)) {
 		(void)fprintf(stderr,
-			      "usage: %s LOG LOGINS_PER_SECOND CLIENT=FOLDER... -- "
+			      "usage: %s LOG MIN-MAX CLIENT=FOLDER... -- "
 			      "SERVER=ADDRESS:PORT...\n",
 			      argv[0]);
 		return 2;
 	}
-	load.pause = 1 / rate;
+	load.pause_min = 1 / max;
+	load.pause_max = 1 / min;
 	load.log = fopen(argv[1], "a");
 	if (!load.log) {
 		(void)fprintf(stderr, "%s: %s\n", argv[1], strerror(errno));

@@ -70,7 +70,7 @@ PY
 run() {
   local client=$T/home
   rm -f "$T/load.log"
-  "$BUILD/demo-load" "$T/load.log" 1000 "reporter=$client" "reporter=$client" "reporter=$client" -- \
+  "$BUILD/demo-load" "$T/load.log" 1000-1000 "reporter=$client" "reporter=$client" "reporter=$client" -- \
     "db1.example.com=127.0.0.2:$PORT" &
   LOAD_PID=$!
   sleep 0.5
