@@ -22,7 +22,7 @@ static void print_entry(struct ui *ui, const struct json *entry)
 	for (size_t i = 0; i < js_count(rollout); i++) {
 		const struct json *run = js_at(rollout, i);
 
-		size_t hosts = js_count(js_get(run, "hosts"));
+		size_t hosts = store_list_count(run, "hosts");
 
 		ui_out(ui, "  ran %s: %zu host%s, %lld changed, %.1f s\n",
 		       js_str(run, "playbook", "?"), hosts, hosts == 1 ? "" : "s",
@@ -30,7 +30,7 @@ static void print_entry(struct ui *ui, const struct json *entry)
 	}
 	if (js_is_object(probes))
 		ui_out(ui, "  endpoints as expected: %zu, logins: %zu\n",
-		       js_count(js_get(probes, "leaves")), js_count(js_get(probes, "logins")));
+		       store_list_count(probes, "leaves"), store_list_count(probes, "logins"));
 	for (size_t i = 0; i < js_count(waivers); i++) {
 		const struct json *waiver = js_at(waivers, i);
 

@@ -157,7 +157,8 @@ static char *phase_branch(const struct session *session, const struct plan *plan
 		       phase_name(plan->row.phase), (long long)plan->store.revision);
 }
 
-static int say_awaited(struct session *session, const char *branch, struct err *err)
+static int say_awaited(struct session *session, const char *branch, enum direction direction,
+		       struct err *err)
 {
 	struct buf link;
 	char *url = NULL;
@@ -171,13 +172,13 @@ static int say_awaited(struct session *session, const char *branch, struct err *
 		if (link.len)
 			err_hint(err,
 				 "open the merge request at %s; once it is merged, type "
-				 "'certrotate next' again",
-				 link.data);
+				 "'certrotate %s' again",
+				 link.data, direction_verb(direction));
 		else
 			err_hint(err,
 				 "open a merge request for the branch %s; once it is merged, "
-				 "type 'certrotate next' again",
-				 branch);
+				 "type 'certrotate %s' again",
+				 branch, direction_verb(direction));
 	}
 	buf_release(&link);
 	free(url);
@@ -197,7 +198,7 @@ static int push_phase_branch(struct session *session, struct plan *plan,
 
 	rc = rc ? rc
 		: remote_push(session->repo, session->env->remote, &commit, ref, &none, NULL, err);
-	rc = rc ? rc : say_awaited(session, branch, err);
+	rc = rc ? rc : say_awaited(session, branch, plan->row.direction, err);
 	free(branch);
 	free(ref);
 	return rc;
@@ -274,7 +275,8 @@ int step_publish(struct session *session, struct plan *plan, bool *again, struct
 }
 
 /* The newest pushed branch of this environment whose state the base does not have yet. */
-static int find_awaited(char **out, struct session *session, struct err *err)
+static int find_awaited(char **out, enum direction *direction, struct session *session,
+			struct err *err)
 {
 	struct strs refs = STRS_INIT;
 	char *prefix = str_fmt("%s-", session->settle_ref);
@@ -289,6 +291,7 @@ static int find_awaited(char **out, struct session *session, struct err *err)
 			continue;
 		if (store.revision > highest) {
 			highest = store.revision;
+			*direction = store.under_way.direction;
 			rc = store_set(out, refs.items[i], err);
 		}
 		store_release(&store);
@@ -300,20 +303,22 @@ static int find_awaited(char **out, struct session *session, struct err *err)
 
 int step_awaited(struct session *session, struct err *err)
 {
+	enum direction direction = DIRECTION_FORWARD;
 	char *ref = NULL;
 	int rc = 0;
 
 	if (!session->settle_ref)
 		return 0;
-	rc = find_awaited(&ref, session, err);
+	rc = find_awaited(&ref, &direction, session, err);
 	if (!rc && ref)
-		rc = say_awaited(session, strstr(ref, "certrotate/"), err);
+		rc = say_awaited(session, strstr(ref, "certrotate/"), direction, err);
 	free(ref);
 	return rc;
 }
 
 int step_withdraw(struct session *session, bool *found, struct err *err)
 {
+	enum direction direction = DIRECTION_FORWARD;
 	char *ref = NULL, *branch = NULL;
 	struct oid tip;
 	int rc = 0;
@@ -321,7 +326,7 @@ int step_withdraw(struct session *session, bool *found, struct err *err)
 	*found = false;
 	if (!session->settle_ref)
 		return 0;
-	rc = find_awaited(&ref, session, err);
+	rc = find_awaited(&ref, &direction, session, err);
 	if (!rc && ref) {
 		*found = true;
 		branch = str_fmt("refs/heads/%s", strstr(ref, "certrotate/"));
@@ -352,7 +357,7 @@ int step_claimed(struct session *session, const struct plan *plan, struct err *e
 		return rc;
 	now = &session->store.under_way;
 	if (now->active && now->phase == ours->phase && now->direction == ours->direction &&
-	    now->since && !strcmp(now->since, ours->since) && now->host &&
+	    now->since && ours->since && !strcmp(now->since, ours->since) && now->host &&
 	    !strcmp(now->host, session->host))
 		return 0;
 	err_set(err, ERR_LOCK, "somebody else has taken this phase over%s%s%s%s",

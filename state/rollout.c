@@ -193,9 +193,10 @@ int step_rollout(struct session *session, struct plan *plan, struct json *eviden
 	}
 	if (rc == ERR_STOPPED)
 		err_hint(err,
-			 "%s is unfinished: 'certrotate next' goes on, 'certrotate revert' "
-			 "takes it back",
-			 phase_name(plan->row.phase));
+			 "%s is unfinished: 'certrotate %s' goes on, 'certrotate %s' turns round",
+			 phase_name(plan->row.phase), direction_verb(plan->row.direction),
+			 direction_verb(plan->row.direction == DIRECTION_BACK ? DIRECTION_FORWARD
+									      : DIRECTION_BACK));
 	plan_steps_release(&steps);
 	return rc;
 }
@@ -233,8 +234,9 @@ static int differs(const struct plan *plan, const struct findings *findings, str
 	return err_hint(err,
 			"the phase is unfinished: mend it and type 'certrotate %s' again, or "
 			"turn round with 'certrotate %s'",
-			plan->row.direction == DIRECTION_BACK ? "revert" : "next",
-			plan->row.direction == DIRECTION_BACK ? "next" : "revert");
+			direction_verb(plan->row.direction),
+			direction_verb(plan->row.direction == DIRECTION_BACK ? DIRECTION_FORWARD
+									     : DIRECTION_BACK));
 }
 
 int step_verify(struct session *session, struct plan *plan, bool before, const struct strs *skip,
@@ -249,11 +251,13 @@ int step_verify(struct session *session, struct plan *plan, bool before, const s
 	rc = verify_run(result, session, &input, err);
 	if (!rc)
 		waivers_apply(waivers, &result->findings, !before);
-	for (size_t i = 0; i < result->findings.count && !rc && before; i++) {
+	for (size_t i = 0; i < result->findings.count && !rc; i++) {
 		const struct finding *finding = &result->findings.items[i];
 
 		rc = findings_add(&plan->findings, finding->check, finding->severity,
 				  finding->subject, finding->advice, err, "%s", finding->reason);
+		if (!rc)
+			plan->findings.items[plan->findings.count - 1].waived = finding->waived;
 	}
 	if (!rc && !before && findings_count(&result->findings, SEVERITY_BLOCK))
 		rc = differs(plan, &result->findings, err);

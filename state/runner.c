@@ -28,6 +28,8 @@ static int open_session(struct session *session, const struct session_options *o
 		if (rc || moved)
 			session_close(session);
 	}
+	if (!rc && moved)
+		rc = err_set(err, ERR_LOCK, "the branch moves too fast: try again");
 	return rc;
 }
 

@@ -6,6 +6,9 @@
 #include "state/publish.h"
 #include "state/steps.h"
 
+/* Two rotations and some turns: the file is read by every command, and at most 16 MiB long. */
+#define HISTORY_WHOLE 12
+
 static const char *outcome(const struct transition *row)
 {
 	if (row->direction == DIRECTION_FORWARD)
@@ -131,6 +134,7 @@ static int settle_store(struct store *store, const struct plan *plan, struct jso
 	store_end(store);
 	if (!rc && js_push(store->history, js_copy(entry)))
 		rc = err_nomem(err);
+	rc = rc ? rc : store_shorten_history(store, HISTORY_WHOLE, err);
 	return rc || !phase_rolls_out(row->phase) ? rc : settle_behind(store, plan, err);
 }
 

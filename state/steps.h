@@ -46,7 +46,7 @@ int step_catch_up(struct session *session, const struct plan *plan, bool *any, s
 
 /*
  * Looks on the wire, but for the hosts in skip; ERR_FAIL with what differs and is not waived.
- * before: whether the phase may begin at all; what differs becomes a finding of the plan.
+ * What differs becomes a finding of the plan. before: whether the phase may begin at all.
  */
 int step_verify(struct session *session, struct plan *plan, bool before, const struct strs *skip,
 		const struct waivers *waivers, struct verify_result *result, struct err *err);

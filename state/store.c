@@ -323,3 +323,37 @@ struct json *store_last(const struct store *store, const char *outcome)
 	}
 	return NULL;
 }
+
+size_t store_list_count(const struct json *object, const char *key)
+{
+	int64_t count = js_int(object, key, 0);
+
+	return count > 0 ? (size_t)count : js_count(js_get(object, key));
+}
+
+static int shorten(struct json *object, const char *key, struct err *err)
+{
+	struct json *list = js_get(object, key);
+
+	if (!js_is_array(list))
+		return 0;
+	return js_set_int(object, key, (int64_t)js_count(list)) ? err_nomem(err) : 0;
+}
+
+int store_shorten_history(struct store *store, size_t whole, struct err *err)
+{
+	size_t count = js_count(store->history);
+	int rc = 0;
+
+	for (size_t i = 0; i + whole < count && !rc; i++) {
+		struct json *entry = js_at(store->history, i);
+		struct json *runs = js_get(entry, "rollout");
+
+		rc = shorten(entry, "findings", err);
+		rc = rc ? rc : shorten(js_get(entry, "probes"), "leaves", err);
+		rc = rc ? rc : shorten(js_get(entry, "probes"), "logins", err);
+		for (size_t k = 0; k < js_count(runs) && !rc; k++)
+			rc = shorten(js_at(runs, k), "hosts", err);
+	}
+	return rc;
+}

@@ -70,6 +70,13 @@ int store_begin(struct store *store, const struct transition *row, const char *b
 		int64_t now, const char *reason, struct err *err);
 /* Nothing is under way any more. */
 void store_end(struct store *store);
+/*
+ * Leaves the newest entries of the history whole; in older ones the lists that grow with the
+ * environment (findings, hosts, endpoints, logins) become their lengths. The commits keep them.
+ */
+int store_shorten_history(struct store *store, size_t whole, struct err *err);
+/* How many members a list of a history entry has, whole or shortened. */
+size_t store_list_count(const struct json *object, const char *key);
 /* The last history entry with that outcome, or NULL. */
 struct json *store_last(const struct store *store, const char *outcome);
 

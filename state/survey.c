@@ -104,9 +104,8 @@ static char *next_command(const struct session *session)
 {
 	const struct store *store = &session->store;
 	const char *env = session->env->name;
-	const char *verb = store->under_way.active && store->under_way.direction == DIRECTION_BACK
-				   ? "revert"
-				   : "next";
+	const char *verb = direction_verb(store->under_way.active ? store->under_way.direction
+								  : DIRECTION_FORWARD);
 
 	if (store->state == STATE_ABSENT)
 		return str_fmt("certrotate next --first --env %s", env);

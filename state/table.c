@@ -152,6 +152,11 @@ const char *direction_name(enum direction direction)
 	return direction < DIRECTION__MAX ? direction_names[direction] : "unknown";
 }
 
+const char *direction_verb(enum direction direction)
+{
+	return direction == DIRECTION_BACK ? "revert" : "next";
+}
+
 enum state state_parse(const char *name)
 {
 	return (enum state)index_of(state_names, STATE__MAX, name);

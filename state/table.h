@@ -64,6 +64,8 @@ const char *state_name(enum state state);
 const char *event_name(enum event event);
 const char *phase_name(enum phase phase);
 const char *direction_name(enum direction direction);
+/* The command that goes on in that direction: "next" or "revert". */
+const char *direction_verb(enum direction direction);
 /* The __MAX where the name is unknown. */
 enum state state_parse(const char *name);
 enum phase phase_parse(const char *name);

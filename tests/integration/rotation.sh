@@ -288,7 +288,7 @@ phase() { # HOW
   exits 3 rotate next --yes && merge "$(waiting)" "$1" && rotate next --yes
 }
 check 'generate by merge commit' phase merge
-back() { exits 3 rotate revert --yes && merge "$(waiting)" merge && rotate revert --yes; }
+back() { says "once it is merged, type 'certrotate revert' again" rotate revert --yes && merge "$(waiting)" merge && rotate revert --yes; }
 check 'and taken back the same way' back
 check 'generate again' phase merge
 check 'a name is never given twice' is "$(state "d['generations']['new']")" g3

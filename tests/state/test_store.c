@@ -117,6 +117,37 @@ START_TEST(the_last_entry_of_an_outcome_is_found)
 }
 END_TEST
 
+START_TEST(an_old_entry_keeps_the_lengths_of_its_lists)
+{
+	static const char entry[] =
+		"{\"findings\": [{}, {}], \"rollout\": [{\"hosts\": [\"db1\", \"db2\", \"db3\"]}],"
+		" \"probes\": {\"leaves\": [{}], \"logins\": []}}";
+	struct store store;
+	struct err err = {0};
+	struct json *old_entry, *new_entry;
+
+	ck_ok(store_init(&store, "poc", STATE_IDLE, &err), &err);
+	for (int i = 0; i < 3; i++) {
+		struct json *value = NULL;
+
+		ck_ok(js_parse(&value, entry, sizeof(entry) - 1, "entry", &err), &err);
+		ck_ok(js_push(store.history, value), &err);
+	}
+	/* Again and again, as each phase does. */
+	for (int i = 0; i < 3; i++)
+		ck_ok(store_shorten_history(&store, 2, &err), &err);
+	old_entry = js_at(store.history, 0);
+	new_entry = js_at(store.history, 1);
+	ck_assert_int_eq(js_int(old_entry, "findings", -1), 2);
+	ck_assert(js_is_array(js_get(new_entry, "findings")));
+	ck_assert_uint_eq(store_list_count(js_at(js_get(old_entry, "rollout"), 0), "hosts"), 3);
+	ck_assert_uint_eq(store_list_count(js_at(js_get(new_entry, "rollout"), 0), "hosts"), 3);
+	ck_assert_uint_eq(store_list_count(js_get(old_entry, "probes"), "leaves"), 1);
+	ck_assert_uint_eq(store_list_count(js_get(old_entry, "probes"), "logins"), 0);
+	store_release(&store);
+}
+END_TEST
+
 Suite *store_suite(void)
 {
 	Suite *suite = suite_create("store");
@@ -127,6 +158,7 @@ Suite *store_suite(void)
 			    (int)(sizeof(bad) / sizeof(bad[0])));
 	tcase_add_test(tc, a_state_cut_anywhere_is_refused);
 	tcase_add_test(tc, the_last_entry_of_an_outcome_is_found);
+	tcase_add_test(tc, an_old_entry_keeps_the_lengths_of_its_lists);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
