@@ -24,9 +24,13 @@ struct run {
 	const struct strs *only; /* hosts that it is limited to; NULL: all but skip */
 	const struct strs *skip;
 	const char *log_name;
+	size_t reached; /* hosts, all playbooks together */
 };
 
-/* "PATTERN:!db3" in Ansible's pattern language; NULL where nothing is limited. */
+/*
+ * "PATTERN:!db3" in Ansible's pattern language; NULL where nothing is limited. "all" leaves out the
+ * localhost that no inventory names, where a playbook may hand an application its files.
+ */
 static char *limit_of(const struct rollout_step *step, const struct run *run)
 {
 	struct buf text;
@@ -36,7 +40,7 @@ static char *limit_of(const struct rollout_step *step, const struct run *run)
 	for (size_t i = 0; run->only && i < run->only->count; i++)
 		buf_addf(&text, "%s%s", i ? ":" : "", run->only->items[i]);
 	if (!run->only && ((run->skip && run->skip->count) || step->limit))
-		buf_adds(&text, step->limit ? step->limit : "all");
+		buf_adds(&text, step->limit ? step->limit : "all:localhost");
 	for (size_t i = 0; !run->only && run->skip && i < run->skip->count; i++)
 		buf_addf(&text, ":!%s", run->skip->items[i]);
 	limit = text.len ? buf_detach(&text) : NULL;
@@ -70,7 +74,7 @@ static struct json *run_json(const struct rollout_step *step, const struct ansib
 	return object;
 }
 
-static int run_step(struct session *session, const struct rollout_step *step, const struct run *run,
+static int run_step(struct session *session, const struct rollout_step *step, struct run *run,
 		    size_t number, struct json *evidence, struct err *err)
 {
 	const struct environment *env = session->env;
@@ -91,6 +95,7 @@ static int run_step(struct session *session, const struct rollout_step *step, co
 				    .extra_args = &args,
 				    .vars = vars,
 				    .deadline_s = step->deadline,
+				    .may_miss = run->only != NULL,
 				    .log_path = log,
 				    .title = run->phase,
 				    .color = session->log && session->log->color,
@@ -104,6 +109,7 @@ static int run_step(struct session *session, const struct rollout_step *step, co
 	rc = rc ? rc : strs_copy(&args, &step->extra_args, err);
 	rc = rc ? rc : strs_copy(&args, &session->passwords.ansible_args, err);
 	rc = rc ? rc : ansible_run(&result, &spec, err);
+	run->reached += result.count;
 	if (!rc && evidence && js_push(evidence, run_json(step, &result)))
 		rc = err_nomem(err);
 	ansible_result_release(&result);
@@ -280,6 +286,8 @@ static int catch_up_host(struct session *session, const char *host, struct err *
 	rc = rc ? rc : plan_steps(&steps, session->env, PHASE_EMERGENCY, err);
 	for (size_t i = 0; i < steps.count && !rc; i++)
 		rc = run_step(session, steps.items[i], &run, i, NULL, err);
+	if (!rc && !run.reached)
+		rc = err_set(err, ERR_FAIL, "none of the playbooks rolls out to it");
 	plan_steps_release(&steps);
 	strs_release(&only);
 	if (!rc)

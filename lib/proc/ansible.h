@@ -45,6 +45,7 @@ struct ansible_spec {
 	const char *log_path;
 	const char *title;	/* for progress: "rollout"; NULL: the playbook's name */
 	size_t hosts;		/* how many are expected, for progress; 0: not known */
+	bool may_miss;		/* no error where none of its hosts is within the limit */
 	bool color;		/* the output goes to a terminal */
 	bool terminal;		/* Ansible may ask there (--ask-become-pass): see child.h */
 	const struct log *log;	/* output and progress */
@@ -68,10 +69,10 @@ struct ansible_result {
 };
 
 /*
- * 0 where Ansible exited with 0, at least one host was reached, and none failed or was
- * unreachable. Otherwise ERR_FAIL with the hosts' names, the tasks and reasons, and the log's path
- * as hint; ERR_NOENT where Ansible is not installed; ERR_STOPPED. The result holds what is known
- * in each case: release it always.
+ * 0 where Ansible exited with 0, at least one host was reached (or may_miss), and none failed or
+ * was unreachable. Otherwise ERR_FAIL with the hosts' names, the tasks and reasons, and the log's
+ * path as hint; ERR_NOENT where Ansible is not installed; ERR_STOPPED. The result holds what is
+ * known in each case: release it always.
  */
 int ansible_run(struct ansible_result *out, const struct ansible_spec *spec, struct err *err);
 void ansible_result_release(struct ansible_result *result);

@@ -155,7 +155,9 @@ static int say(const struct ansible_result *result, const struct ansible_spec *s
 		return say_hosts(result, spec, err);
 	if (child->code)
 		return say_exit(spec, child, recap, err);
-	return result->count ? 0 : say_nobody(spec, recap, err);
+	if (result->count || (spec->may_miss && recap->seen_recap))
+		return 0;
+	return say_nobody(spec, recap, err);
 }
 
 int ansible_say(const struct ansible_result *result, const struct ansible_spec *spec,
