@@ -34,6 +34,10 @@ struct round {
 	struct findings findings;
 	struct json *evidence;
 	struct strs names; /* "host:port" of each endpoint, for evidence */
+	struct seen {
+		bool answered;	  /* with a certificate, at one of its addresses at least */
+		bool replication; /* it was asked for its replication */
+	} * seen;		  /* of each endpoint */
 	size_t logins;
 	bool differs; /* something that time may mend */
 };
@@ -171,6 +175,7 @@ static int probe_leaves(struct round *round, struct err *err)
 		const struct endpoint *endpoint = &round->endpoints.items[result->target];
 		struct json *entry = js_new_object();
 
+		round->seen[result->target].answered |= result->leaf != NULL;
 		rc = judge_leaf(round, endpoint, result, err);
 		(void)js_set_str(entry, "endpoint", round->names.items[result->target]);
 		(void)js_set_str(entry, "address", result->address);
@@ -209,12 +214,17 @@ struct login {
 	enum expect expect;
 };
 
-static int judge_replication(struct round *round, const struct endpoint *endpoint,
-			     const struct pg_result *result, struct json *entry, struct err *err)
+/* By the first of an endpoint's logins that gets in. */
+static int judge_replication(struct round *round, size_t index, const struct pg_result *result,
+			     struct json *entry, struct err *err)
 {
+	const struct endpoint *endpoint = &round->endpoints.items[index];
 	struct pg_status status;
 	struct err unread = {0};
 
+	if (round->seen[index].replication)
+		return 0;
+	round->seen[index].replication = true;
 	if (pg_status_read(&status, &result->rows[0], &unread))
 		return findings_add(&round->findings, "replication", SEVERITY_WARNING,
 				    endpoint->name, NULL, err,
@@ -250,7 +260,7 @@ static int judge_login(struct round *round, const struct login *login,
 		return 0;
 	if (login->expect == EXPECT_ACCEPTED && in) {
 		if (result->outcome == PG_ACCEPTED)
-			return judge_replication(round, endpoint, result, entry, err);
+			return judge_replication(round, login->endpoint, result, entry, err);
 		return findings_add(
 			&round->findings, "client-login", SEVERITY_WARNING, endpoint->name,
 			"set login.user in certrotate.yml to a user that pg_hba.conf "
@@ -260,10 +270,12 @@ static int judge_login(struct round *round, const struct login *login,
 			"replication cannot be looked at",
 			login->leaf->name, result->message);
 	}
-	reason = str_fmt(login->expect == EXPECT_REFUSED
-				 ? "the %s client certificate (user %s) still opens it: %s"
-				 : "the %s client certificate (user %s) does not get in: %s",
-			 login->generation, login->leaf->name, result->message);
+	reason = str_fmt("the %s client certificate (user %s) %s: %s", login->generation,
+			 login->leaf->name,
+			 login->expect == EXPECT_ACCEPTED ? "does not get in"
+			 : in				  ? "still opens it"
+							  : "may still open it",
+			 result->message);
 	rc = reason ? add(round, "client-login", SEVERITY_BLOCK, endpoint->name,
 			  "see that the rollout brought the CA bundle to this server and that it "
 			  "was "
@@ -288,7 +300,9 @@ static size_t plan_logins(struct login *logins, struct round *round)
 	size_t count = 0;
 
 	for (size_t i = 0; i < round->endpoints.count; i++) {
-		if (round->endpoints.items[i].protocol != ENDPOINT_POSTGRES)
+		/* Who does not answer is named once. */
+		if (round->endpoints.items[i].protocol != ENDPOINT_POSTGRES ||
+		    !round->seen[i].answered)
 			continue;
 		for (size_t g = 0; g < 2; g++) {
 			if (both[g].leaf && both[g].expect != EXPECT_ANY)
@@ -350,6 +364,8 @@ static int look(struct round *round, struct err *err)
 	js_free(round->evidence);
 	round->evidence = js_new_object();
 	round->differs = false;
+	for (size_t i = 0; i < round->endpoints.count; i++)
+		round->seen[i] = (struct seen){false, false};
 	(void)js_set(round->evidence, "leaves", js_new_array());
 	(void)js_set(round->evidence, "logins", js_new_array());
 	rc = round->evidence ? probe_leaves(round, err) : err_nomem(err);
@@ -377,6 +393,9 @@ static int choose_endpoints(struct round *round, struct err *err)
 		endpoints->items[kept++] = endpoint;
 	}
 	round->found = endpoints->count;
+	round->seen = calloc(endpoints->count + 1, sizeof(*round->seen));
+	if (!rc && !round->seen)
+		rc = err_nomem(err);
 	endpoints->count = rc ? endpoints->count : kept;
 	return rc;
 }
@@ -432,6 +451,7 @@ int verify_run(struct verify_result *out, struct session *session, const struct 
 	}
 	loop_free(round.loop);
 	strs_release(&round.names);
+	free(round.seen);
 	round.endpoints.count = round.found;
 	endpoints_release(&round.endpoints);
 	return rc;
