@@ -9,8 +9,10 @@
 struct live {
 	struct generation old_gen;
 	struct generation new_gen;
+	struct generation retired; /* what the last prune or emergency took out of use */
 	bool has_old;
 	bool has_new;
+	bool has_retired;
 	struct target target;
 };
 
@@ -25,6 +27,22 @@ static int take_inventory(struct live *live, struct session *session, struct err
 	live->has_old = !rc;
 	holdings_release(&holdings);
 	return rc;
+}
+
+/* What was retired has to be refused, as long as its certificates are still kept. */
+static void take_retired(struct live *live, struct session *session)
+{
+	const struct store *store = &session->store;
+	struct err unread = {0};
+
+	if (store->under_way.active || store->state != STATE_IDLE || !store->retired_gen)
+		return;
+	live->has_retired = !session_generation(&live->retired, session, store->retired_gen, true,
+						&unread);
+	if (!live->has_retired)
+		log_line(session->log, LOG_WARNING,
+			 "%s: whether the chain before this one is refused is not looked at",
+			 unread.msg);
 }
 
 static int load_live(struct live *live, struct session *session, struct err *err)
@@ -49,6 +67,7 @@ static int load_live(struct live *live, struct session *session, struct err *err
 	}
 	if (rc)
 		return rc;
+	take_retired(live, session);
 	/* An unfinished prune: the inventory holds the new chain alone. */
 	if (state == STATE_IDLE && live->has_new && store->under_way.direction == DIRECTION_FORWARD)
 		return target_init(&live->target, STATE_IDLE, &live->new_gen, NULL, err);
@@ -63,6 +82,8 @@ static void live_release(struct live *live)
 		generation_release(&live->old_gen);
 	if (live->has_new)
 		generation_release(&live->new_gen);
+	if (live->has_retired)
+		generation_release(&live->retired);
 }
 
 static int print_result(struct ui *ui, const struct options *options, const struct live *live,
@@ -104,7 +125,9 @@ int cmd_verify(const struct options *options, struct ui *ui, struct err *err)
 	if (!rc) {
 		rc = load_live(&live, &session, err);
 		input.skip = &session.store.behind;
-		input.old_gen = live.has_new ? &live.old_gen : NULL;
+		input.old_gen = live.has_new	   ? &live.old_gen
+				: live.has_retired ? &live.retired
+						   : NULL;
 		input.new_gen = live.has_new ? &live.new_gen : &live.old_gen;
 		rc = rc ? rc : verify_run(&result, &session, &input, err);
 		rc = rc ? rc : session_notes(&result.findings, &session, err);
