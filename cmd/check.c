@@ -137,7 +137,8 @@ int cmd_check(const struct options *options, struct ui *ui, struct err *err)
 		(void)js_set_int(root, "version", 1);
 		(void)js_set_str(root, "level", level_names[checking.level]);
 		(void)js_set(root, "environments", js_copy(checking.list));
-		rc = ui_json(ui, root, err);
+		if (ui_json(ui, root, err))
+			checking.level = LEVEL_UNKNOWN;
 	} else if (options->prometheus) {
 		print_prometheus(ui, &checking);
 	} else {

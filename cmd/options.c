@@ -43,6 +43,7 @@ static const struct option_row option_rows[] = {
 static int days(int *out, const char *value, const char *option, struct err *err)
 {
 	char *end = NULL;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): the row says that it has one */
 	long number = strtol(value, &end, 10);
 
 	if (!value[0] || *end || number < 0 || number > 36500)

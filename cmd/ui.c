@@ -128,7 +128,7 @@ void ui_init(struct ui *ui)
 	ui->log = (struct log){line, progress, output, ui, ui->color_err};
 }
 
-static void vput(FILE *file, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void vput(FILE *file, const char *fmt, va_list ap)
 {
 	char *text = NULL;
 
@@ -139,7 +139,8 @@ static void vput(FILE *file, const char *fmt, va_list ap)
 }
 
 /* Sentences: broken between words where they go to a terminal. */
-static void vput_prose(FILE *file, size_t indent, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void vput_prose(FILE *file, size_t indent,
+							     const char *fmt, va_list ap)
 {
 	struct buf wrapped;
 	char *text = NULL;

@@ -4,8 +4,8 @@
 
 static int refuse(const struct transition *row, struct err *err)
 {
-	err_set(err, ERR_USAGE, "%s", row->refusal);
-	return row->hint[0] ? err_hint(err, "%s", row->hint) : err->code;
+	(void)err_set(err, ERR_USAGE, "%s", row->refusal);
+	return row->hint[0] ? err_hint(err, "%s", row->hint) : ERR_USAGE;
 }
 
 static int choose_under_way(const struct transition **found, bool *resume, bool *turn,

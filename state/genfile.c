@@ -131,7 +131,7 @@ static void add_certs(struct sink *sink, const struct generation *gen, bool raw)
 		const char *chain = raw ? authority->chain_raw : authority->chain;
 		bool head = false;
 
-		if (chain || !raw) {
+		if (chain) {
 			add_authority(sink, authority->name);
 			head = true;
 			add_member(sink, "chain", chain, strlen(chain));

@@ -53,7 +53,7 @@ int journal_open(struct journal *journal, const char *path, struct sys *sys, str
 			rc = take_line(journal, line, err);
 		js_free(line);
 	}
-	journal->torn = text.len && text.data[text.len - 1] != '\n';
+	journal->torn = text.data && text.len && text.data[text.len - 1] != '\n';
 	buf_release(&text);
 	if (rc)
 		journal_release(journal);

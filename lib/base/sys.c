@@ -99,9 +99,9 @@ void sys_duration_text(int64_t s, char *out, size_t size)
 {
 	long long n = s < 0 ? 0 : (long long)s;
 
-	if (n >= 2 * 86400)
+	if (n >= 2LL * 86400)
 		(void)snprintf(out, size, "%lld days", n / 86400);
-	else if (n >= 2 * 3600)
+	else if (n >= 2LL * 3600)
 		(void)snprintf(out, size, "%lld h", n / 3600);
 	else if (n >= 60)
 		(void)snprintf(out, size, "%lld min %lld s", n / 60, n % 60);

@@ -151,7 +151,8 @@ static int add_mark(struct marks *out, git_commit *commit, struct trailers *trai
 
 static bool wanted(const struct trailers *trailers, const char *environment, const char *rotation)
 {
-	if (!trailers->environment || (environment && strcmp(trailers->environment, environment)))
+	if (!trailers->environment ||
+	    (environment && strcmp(trailers->environment, environment) != 0))
 		return false;
 	return !rotation || (trailers->rotation && !strcmp(trailers->rotation, rotation));
 }

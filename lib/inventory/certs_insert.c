@@ -355,6 +355,8 @@ static void place_in_mapping(struct place *place, const struct edit *edit,
 static int place_in_null(struct place *place, struct edit *edit, const struct yaml_node *container,
 			 struct err *err)
 {
+	const struct yaml_node *parent;
+
 	if (container->tag)
 		return yaml_err(edit->certs->yaml, container, ERR_FAIL, err,
 				"can't be changed: its tag is %s", container->tag);
@@ -364,13 +366,13 @@ static int place_in_null(struct place *place, struct edit *edit, const struct ya
 		place->end = container->end;
 		return 0;
 	}
+	parent = container->parent;
 	if (container->start < container->end && /* "~" */
 	    edit_piece(edit, container->start, container->end, edit->pieces.len, 0, err))
 		return ERR_FAIL;
 	place->column = container->key->column +
-			(container->parent->key
-				 ? container->key->column - container->parent->key->column
-				 : step_of(edit->certs));
+			(parent && parent->key ? container->key->column - parent->key->column
+					       : step_of(edit->certs));
 	place_behind(place, edit->certs, container->end);
 	return 0;
 }
@@ -471,8 +473,10 @@ static int put_all(struct inserts *ins, struct err *err)
 	for (size_t i = 0; i < ins->count && !rc; i++) {
 		const struct load load = {.level = LEVEL_ENTRIES, .group = &ins->groups[i]};
 
-		if (ins->groups[i].node)
-			rc = put(ins, &load, ins->groups[i].node, err);
+		if (!ins->groups[i].node)
+			continue;
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the caller frees the groups */
+		rc = put(ins, &load, ins->groups[i].node, err);
 	}
 	for (int keys = 0; keys < 2 && !rc; keys++) {
 		const struct load load = {.level = LEVEL_AUTHORITIES, .keys = keys == 1};

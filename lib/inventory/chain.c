@@ -321,7 +321,7 @@ static int read_authorities(struct chain_reader *reader, const struct yaml_node 
 		size_t line = 0;
 
 		rc = authority_name(reader, &names, m, mapping, &name, &line, err);
-		if (!rc)
+		if (!rc && name)
 			rc = read_authority(reader, &chain->authorities[chain->authority_count++],
 					    name, line, mapping, err);
 	}

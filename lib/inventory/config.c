@@ -146,7 +146,7 @@ static int find_environments(struct config *config, const struct yaml *yaml, str
 	struct strs folders = STRS_INIT;
 	int rc = 0;
 
-	if (!yaml_is_null(listed)) {
+	if (listed && !yaml_is_null(listed)) {
 		for (const struct yaml_node *m = listed->first; m && !rc; m = m->next)
 			rc = add_environment(config, yaml, m->key->value, m, err);
 		return rc;

@@ -290,7 +290,8 @@ static int endpoint_build(struct endpoint *out, const struct config_layers *laye
 
 	if (!rc)
 		rc = text_of(&out->address, layers, yaml_get(yaml, node, "address"), NULL, err);
-	if (!rc && (strpbrk(out->name, " /@") || (out->address && strpbrk(out->address, " /@"))))
+	if (!rc && out->name &&
+	    (strpbrk(out->name, " /@") || (out->address && strpbrk(out->address, " /@"))))
 		rc = yaml_err(yaml, node, ERR_USAGE, err,
 			      "name and address are a host name or an address each");
 	(void)yaml_int(yaml_get(yaml, node, "port"), &port);
@@ -395,7 +396,7 @@ static int git_name(char **out, const struct config_layers *layers, const char *
 	const struct yaml_node *node = pick(layers, "git", key);
 	int rc = text_of(out, layers, node, fallback, err);
 
-	if (!rc && ((*out)[0] == '-' || strpbrk(*out, " ~^:?*[\\") || strstr(*out, "..")))
+	if (!rc && *out && ((*out)[0] == '-' || strpbrk(*out, " ~^:?*[\\") || strstr(*out, "..")))
 		rc = yaml_err(layers->yaml, node, ERR_USAGE, err, "'%s' is no name of a %s", *out,
 			      !strcmp(key, "base") ? "branch" : "remote");
 	return rc;

@@ -43,8 +43,8 @@ static bool parse_range(struct range *out, const char *text, size_t len)
 	if (isalpha((unsigned char)first[0]) && !first[1] && isalpha((unsigned char)last[0]) &&
 	    !last[1]) {
 		out->letters = true;
-		out->first = first[0];
-		out->last = last[0];
+		out->first = (unsigned char)first[0];
+		out->last = (unsigned char)last[0];
 	} else {
 		if (!*first)
 			first = copy + len; /* "[:3]" begins at 0 */

@@ -4,7 +4,7 @@
 #include "inventory/config.h"
 
 #define YEAR_S ((int64_t)366 * 86400)
-#define DAY_S  86400
+#define DAY_S  INT64_C(86400)
 
 static const char *const ca_keys_choices[] = {"keep", "discard", NULL};
 static const char *const flow_choices[] = {"direct", "merge_request", NULL};
@@ -38,8 +38,8 @@ static const struct schema step_members[] = {
 };
 
 #define ROLLOUT(phase, text)                                                                       \
-	{.key = phase, .type = SCHEMA_ITEMS, .fallback = "[{playbook: rollout_new_certs.yml}]",    \
-	 .members = step_members, .help = text}
+	{.key = (phase), .type = SCHEMA_ITEMS, .fallback = "[{playbook: rollout_new_certs.yml}]",    \
+	 .members = step_members, .help = (text)}
 static const struct schema rollout_members[] = {
 	ROLLOUT("trust", "steps that bring the bundles with both generations to the hosts"),
 	ROLLOUT("servers", "steps that bring new server certificates and keys to the hosts"),
@@ -128,7 +128,7 @@ static const struct schema hook_members[] = {
 };
 
 #define HOOKS(phase, text)                                                                         \
-	{.key = phase, .type = SCHEMA_ITEMS, .fallback = "[]", .members = hook_members, .help = text}
+	{.key = (phase), .type = SCHEMA_ITEMS, .fallback = "[]", .members = hook_members, .help = (text)}
 static const struct schema application_members[] = {
 	{.key = "users", .type = SCHEMA_TEXTS, .required = true,
 	 .help = "the database users whose certificates it holds"},

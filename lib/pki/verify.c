@@ -209,7 +209,7 @@ int chain_verify(struct verdict *out, const struct bundle *trusted, const struct
 	struct verifier *verifier = NULL;
 	int rc = verifier_new(&verifier, trusted, level, err);
 
-	if (!rc)
+	if (verifier)
 		rc = verifier_check(out, verifier, untrusted, leaf, purpose, at, err);
 	verifier_free(verifier);
 	return rc;

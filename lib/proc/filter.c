@@ -77,7 +77,7 @@ static void remove_key(struct filter *filter, enum state state)
 	drop_held(filter);
 	filter->removed++;
 	filter->emit(filter->ctx, FILTER_REMOVED, sizeof(FILTER_REMOVED) - 1);
-	filter->state = state;
+	filter->state = (int)state;
 	filter->line = LINE_KEY;
 	filter->dashes = filter->matched = filter->run = 0;
 }

@@ -59,7 +59,7 @@ static struct recap_host *add_host(struct recap *recap, const char *name)
 		size_t cap = recap->cap ? recap->cap * 2 : 16;
 		struct recap_host *hosts = NULL;
 
-		if (cap <= 2 * ANSIBLE_HOSTS_MAX)
+		if (cap <= (size_t)2 * ANSIBLE_HOSTS_MAX)
 			hosts = realloc(recap->hosts, cap * sizeof(*hosts));
 		if (!hosts)
 			return NULL;
@@ -221,6 +221,7 @@ static bool is_result(struct recap *recap, const char *line)
 
 static bool read_counts(struct ansible_host *host, const char *text)
 {
+	/* NOLINTNEXTLINE(cert-err34-c): nine digits fit */
 	return sscanf(text,
 		      " : ok=%9u changed=%9u unreachable=%9u failed=%9u skipped=%9u rescued=%9u "
 		      "ignored=%9u",

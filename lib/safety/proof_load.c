@@ -201,6 +201,7 @@ static int make_units(struct proof *proof, struct side *side, struct err *err)
 	struct strmap seen = STRMAP_INIT;
 	int rc = 0;
 
+	side->unit_count = 0;
 	side->units = calloc(side->in->count * PROOF__MAX + 1, sizeof(*side->units));
 	if (!side->units)
 		return err_nomem(err);

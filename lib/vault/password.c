@@ -106,7 +106,7 @@ static bool is_client_script(const char *path)
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 	const char *dot = strrchr(name, '.');
-	size_t len = strlen(name);
+	size_t len;
 
 	while (*name == '.')
 		name++;
