@@ -214,6 +214,7 @@ static int wait_for_log(struct pgserver *server, const char *text, unsigned time
 int pgserver_sql(const struct pgserver *server, const char *sql, struct err *err)
 {
 	char port[16];
+	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one path */
 	const char *const words[] = {PGSERVER_BIN "/psql",
 				     "-XqAt",
 				     "-v",
@@ -237,6 +238,7 @@ static int init(struct pgserver *server, struct err *err)
 {
 	char data[PATH_SIZE];
 	const char *const words[] = {
+		/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one path */
 		PGSERVER_BIN "/initdb", "-A", "trust", "-U", "postgres", "--no-sync",
 		"--locale=C",		"-E", "UTF8",  "-D", data,	 NULL};
 
