@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "git/advance.h"
 #include "git/internal.h"
 
 #define SAID_MAX     65536
 #define MASK_MAX     1024 /* user information in a URL is shorter than this */
-#define NO_SUCH_NAME 2	  /* exit code of git remote get-url */
+#define HEADS	     "refs/heads/"
+#define NO_SUCH_NAME 2 /* exit code of git remote get-url */
 
 static bool ends_user_info(char c)
 {
@@ -89,6 +91,23 @@ static int check_remote(struct repo *repo, const char *remote, struct err *err)
 	return rc;
 }
 
+/* Git gets a signal when we are killed, and that may come just when it has made a lock. */
+static int run_tracking(struct child_result *result, struct repo *repo, const char *remote,
+			const char *branch, const struct run *run, struct err *err)
+{
+	char *ref = str_fmt("refs/remotes/%s/%s", remote, branch);
+	struct strs locks = STRS_INIT;
+	struct guard guard = {-1, NULL};
+	int rc = ref ? ref_lock_paths(&locks, repo, ref, err) : err_nomem(err);
+
+	rc = rc ? rc : guard_enter(&guard, repo, &locks, REMOTE_DEADLINE_S, NULL, err);
+	rc = rc ? rc : run_git(result, repo, run, err);
+	guard_leave(&guard);
+	strs_release(&locks);
+	free(ref);
+	return rc;
+}
+
 static int fetch_failed(struct err *err, const char *remote, const char *base,
 			const struct child_result *result)
 {
@@ -123,7 +142,8 @@ int remote_fetch(struct repo *repo, const char *remote, const char *base, struct
 	int rc = of_base && of_ours ? check_remote(repo, remote, err) : err_nomem(err);
 
 	if (!rc)
-		rc = run_git(&result, repo, &(struct run){.args = args, .network = true}, err);
+		rc = run_tracking(&result, repo, remote, base,
+				  &(struct run){.args = args, .network = true}, err);
 	if (!rc && result.code)
 		rc = fetch_failed(err, remote, base, &result);
 	free(of_base);
@@ -232,16 +252,17 @@ static int push(struct repo *repo, const char *remote, const char *commit, const
 			      NULL};
 	struct child_result result;
 	struct buf out, errors;
-	const char *line;
+	const char *line, *branch = str_starts(ref, HEADS) ? ref + strlen(HEADS) : ref;
 	int rc = lease && spec ? check_remote(repo, remote, err) : err_nomem(err);
 
 	buf_init(&out, SAID_MAX);
 	buf_init(&errors, SAID_MAX);
 	if (!rc)
-		rc = run_git(&result, repo,
-			     &(struct run){
-				     .args = args, .out = &out, .errors = &errors, .network = true},
-			     err);
+		rc = run_tracking(
+			&result, repo, remote, branch,
+			&(struct run){
+				.args = args, .out = &out, .errors = &errors, .network = true},
+			err);
 	line = rc ? NULL : line_about(out.data, ref);
 	if (!rc && line && line[0] == '!') {
 		rc = rejected(err, remote, ref, line, errors.data);

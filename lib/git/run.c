@@ -8,8 +8,9 @@
 #include "git/internal.h"
 #include "git/remote.h"
 
-#define ARGS_MAX  512
-#define LINES_MAX 4
+#define ARGS_MAX    512
+#define LINES_MAX   4
+#define LOCK_ADVICE "Another git process seems to be running" /* and more lines */
 
 /* git rev-parse --local-env-vars, without those that bring configuration. */
 static const char *const foreign[] = {"GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -112,7 +113,8 @@ static void add_last_lines(struct buf *out, const char *text, size_t len)
 {
 	const char *lines[LINES_MAX];
 	size_t lens[LINES_MAX], count = 0;
-	const char *end = text + len;
+	const char *advice = len ? memmem(text, len, LOCK_ADVICE, strlen(LOCK_ADVICE)) : NULL;
+	const char *end = advice ? advice : text + len;
 
 	for (const char *at = text; at < end;) {
 		size_t line = strcspn(at, "\r\n");

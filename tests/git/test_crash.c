@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "git/internal.h"
+#include "git/remote.h"
 #include "tests/git/fixture.h"
 
 #define KILLS 10
@@ -73,6 +74,35 @@ START_TEST(locks_of_the_dead_are_removed_those_of_others_are_not)
 	(void)sh("rm work/.git/index.lock");
 	ck_ok(branch_advance(repo, DEV, &from, &to, "x", &err), &err);
 	free(lock);
+}
+END_TEST
+
+START_TEST(a_lock_of_a_killed_push_is_removed)
+{
+	struct oid from = rev("dev"), to = commit_file(&from, "certs.yml", "two\n");
+	pid_t child = fork();
+	int status;
+
+	ck_assert_int_ge(child, 0);
+	if (!child) {
+		(void)sh("printf '#!/bin/sh\\ntouch \"%%s\"\\nkill -9 %d\\n' "
+			 "\"$PWD/work/.git/refs/remotes/origin/dev.lock\" "
+			 ">origin.git/hooks/post-receive && chmod +x origin.git/hooks/post-receive",
+			 (int)getpid());
+		_exit(remote_push(repo, "origin", &to, DEV, &from, NULL, NULL) != 0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	(void)sh("rm origin.git/hooks/post-receive && ls work/.git/refs/remotes/origin/dev.lock");
+	ck_ok(remote_fetch(repo, "origin", "dev", &err), &err);
+	ck_assert_str_eq(rev("origin/dev").hex, to.hex);
+	/* somebody else's stays, and is named */
+	(void)sh("git -C origin.git update-ref refs/heads/dev %s && "
+		 "touch work/.git/refs/remotes/origin/dev.lock",
+		 from.hex);
+	ck_assert_int_eq(remote_fetch(repo, "origin", "dev", &err), ERR_FAIL);
+	ck_contains(err.msg, "refs/remotes/origin/dev.lock': File exists");
+	ck_assert_ptr_null(strstr(err.msg, "Another git process"));
 }
 END_TEST
 
@@ -184,6 +214,7 @@ Suite *crash_suite(void)
 	tcase_add_checked_fixture(tcase, fixture_setup, fixture_teardown);
 	tcase_add_test(tcase, a_move_that_ended_after_the_branch_is_finished);
 	tcase_add_test(tcase, locks_of_the_dead_are_removed_those_of_others_are_not);
+	tcase_add_test(tcase, a_lock_of_a_killed_push_is_removed);
 	tcase_add_test(tcase, recovery_finishes_what_the_branch_shows);
 	tcase_add_test(tcase, a_full_disk_leaves_what_recovery_needs);
 	tcase_add_test(tcase, a_kill_at_any_instant_is_recovered);
