@@ -59,6 +59,20 @@ int err_hint(struct err *err, const char *fmt, ...)
 	return err->code;
 }
 
+int err_hint_default(struct err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return ERR_FAIL;
+	if (err->hint[0])
+		return err->code;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
+	va_end(ap);
+	return err->code;
+}
+
 int err_prefix(struct err *err, const char *fmt, ...)
 {
 	char rest[sizeof(err->msg)];

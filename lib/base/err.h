@@ -40,6 +40,8 @@ int err_nomem(struct err *err);
 
 /* Replaces the hint. Returns err->code. */
 int err_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same where there is none yet: an outer function knows less than the origin. */
+int err_hint_default(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Puts a prefix and ": " before the message. Returns err->code. */
 int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -157,6 +157,11 @@ bool js_is_string(const struct json *value)
 	return json_is_string(in(value));
 }
 
+bool js_is_null(const struct json *value)
+{
+	return json_is_null(in(value));
+}
+
 bool js_is_int(const struct json *value)
 {
 	return json_is_integer(in(value));

@@ -41,6 +41,7 @@ int js_push_str(struct json *array, const char *text);
 bool js_is_object(const struct json *value);
 bool js_is_array(const struct json *value);
 bool js_is_string(const struct json *value);
+bool js_is_null(const struct json *value); /* JSON's null; not NULL */
 bool js_is_int(const struct json *value);
 bool js_equal(const struct json *a, const struct json *b);
 

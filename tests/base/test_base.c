@@ -20,12 +20,15 @@ START_TEST(err_keeps_code_message_and_hint)
 
 	ck_assert_int_eq(err_set(&err, ERR_GATE, "db%d refused", 1), ERR_GATE);
 	err_hint(&err, "start it");
+	ck_assert_int_eq(err_hint_default(&err, "or not"), ERR_GATE);
 	err_prefix(&err, "phase %s", "trust");
 	ck_assert_str_eq(err.msg, "phase trust: db1 refused");
 	ck_assert_str_eq(err.hint, "start it");
 	ck_assert_int_eq(err_exit_code(err.code), 3);
 	ck_assert_int_eq(err_exit_code(ERR_NOENT), 1);
 	ck_assert_int_eq(err_sys(&err, ENOENT, "x"), ERR_NOENT);
+	ck_assert_int_eq(err_hint_default(&err, "look in %s", "y"), ERR_NOENT);
+	ck_assert_str_eq(err.hint, "look in y");
 }
 END_TEST
 
