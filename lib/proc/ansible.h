@@ -75,6 +75,12 @@ struct ansible_result {
  * known in each case: release it always.
  */
 int ansible_run(struct ansible_result *out, const struct ansible_spec *spec, struct err *err);
+/*
+ * Whether ansible-playbook takes this playbook with this inventory, and has a host for it: with
+ * --list-hosts, so nothing is contacted or run. Passed over where extra_args ask for a password.
+ * ERR_FAIL with the file and line that Ansible names, ERR_NOENT where it is not installed.
+ */
+int ansible_check(const struct ansible_spec *spec, struct err *err);
 void ansible_result_release(struct ansible_result *result);
 /* Names of those that failed, or were unreachable; sorted. */
 int ansible_failed(struct strs *out, const struct ansible_result *result, struct err *err);

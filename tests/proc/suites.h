@@ -10,5 +10,6 @@ Suite *child_end_suite(void);
 Suite *filter_suite(void);
 Suite *recap_suite(void);
 Suite *ansible_suite(void);
+Suite *ansible_check_suite(void);
 
 #endif
