@@ -101,6 +101,19 @@ static bool is_yaml(const char *name)
 	return str_ends(name, ".yml") || str_ends(name, ".yaml") || str_ends(name, ".json");
 }
 
+/* A file without an ending, as "hosts": "---", or a first key with nothing behind it ("all:"). */
+static bool begins_as_yaml(const char *text)
+{
+	size_t len;
+
+	while (*text && (*text == '#' || *text == '\n' || *text == '\r')) {
+		text += strcspn(text, "\n");
+		text += *text == '\n';
+	}
+	len = strcspn(text, "\r\n");
+	return str_starts(text, "---") || (len > 1 && text[len - 1] == ':');
+}
+
 /*
  * As Ansible does: YAML first, then INI. Of the two messages that one is told which fits: a text
  * that begins as YAML does is meant to be YAML. An INI file's hosts are taken only when all of it
@@ -108,7 +121,7 @@ static bool is_yaml(const char *name)
  */
 static int read_text(struct hosts *hosts, const struct buf *text, const char *name, struct err *err)
 {
-	bool yaml_like = is_yaml(name) || str_starts(text->data, "---");
+	bool yaml_like = is_yaml(name) || begins_as_yaml(text->data);
 	struct hosts fresh = HOSTS_INIT;
 	struct err why = {0}, ini = {0};
 	int rc;

@@ -106,6 +106,7 @@ static const struct {
 	{"hosts", "a 'b\n", "hosts:1: a quote is not closed"},
 	{"hosts", "[a\n", "hosts:1: a section is not closed"},
 	{"hosts", "a\nb c\n", "hosts:2: expected key=value behind a host"},
+	{"hosts", "# ours\n\nall:\n  hosts: [\n", "hosts:5: "},
 	{"hosts", "a\nb[3:1]\n", "hosts:2: 'b[3:1]' is not a range of hosts"},
 	{"hosts.yml", "g: {hosts: {'a[x]y[1:2:0]': }}\n", ""},
 	{"hosts", "a\n:22\n", "hosts:2: a host without a name"},
