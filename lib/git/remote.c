@@ -231,6 +231,9 @@ static int rejected(struct err *err, const char *remote, const char *ref, const 
 	if (strcasestr(reason.data, "protected") || strcasestr(lines.data, "protected"))
 		err_hint(err, "for a protected branch set git.flow to merge_request in "
 			      "certrotate.yml");
+	else
+		err_hint(err, "the remote has a rule of its own for this branch: meet it, or set "
+			      "git.flow to merge_request in certrotate.yml");
 	buf_release(&reason);
 	buf_release(&lines);
 	return ERR_FAIL;
