@@ -29,7 +29,7 @@ static int list_names(struct strs *out, const struct session_options *options, s
 	struct repo *repo = NULL;
 	int rc = repo_open(&repo, options->dir, err);
 
-	rc = rc ? rc : config_load(&config, repo_root(repo), options->config_file, err);
+	rc = rc ? rc : session_config(&config, repo, options->config_file, err);
 	for (size_t i = 0; !rc && i < config->environment_count; i++)
 		rc = strs_add(out, config->environments[i].name, err);
 	config_free(config);

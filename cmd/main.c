@@ -9,6 +9,13 @@
 #include "pki/key.h"
 #include "secret/arena.h"
 
+static int no_command(struct err *err)
+{
+	err_set(err, ERR_USAGE, "no command given");
+	return err_hint(err, "'certrotate status' shows where everything stands; see "
+			     "'certrotate --help'");
+}
+
 static int run(int argc, char **argv, struct ui *ui, struct err *err)
 {
 	const struct command *command;
@@ -24,7 +31,7 @@ static int run(int argc, char **argv, struct ui *ui, struct err *err)
 	else if (options.version)
 		ui_out(ui, "certrotate " CERTROTATE_VERSION "\n");
 	else if (!command)
-		rc = err_set(err, ERR_USAGE, "no command given; see 'certrotate --help'");
+		rc = no_command(err);
 	else
 		rc = command->run(&options, ui, err);
 	options_release(&options);

@@ -105,6 +105,19 @@ static int parse_options(struct run_options *run, struct waivers *waivers,
 	return rc;
 }
 
+/* One with a slip in its name must not pass for one that was needed. */
+static void say_unused(struct ui *ui, const struct waivers *waivers)
+{
+	for (size_t i = 0; i < waivers->count; i++) {
+		const struct waiver *waiver = &waivers->items[i];
+
+		if (!waiver->used)
+			log_line(&ui->log, LOG_WARNING,
+				 "--waive %s%s%s had no effect: no such finding stood in the way",
+				 waiver->gate, waiver->subject[0] ? "=" : "", waiver->subject);
+	}
+}
+
 static int carry_out(const struct options *options, struct ui *ui, enum event event,
 		     const char *name, struct err *err)
 {
@@ -135,6 +148,8 @@ static int carry_out(const struct options *options, struct ui *ui, enum event ev
 		if (!rc) {
 			rc = runner_run(&context.session, &run, err);
 			context_release(&context);
+			if (!rc)
+				say_unused(ui, &waivers);
 		}
 		rc = report(&doing, rc, err);
 	}

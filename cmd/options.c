@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/ui.h"
+#include "state/table.h"
 
 struct option_row {
 	const char *name; /* "--env" */
@@ -182,6 +183,20 @@ static int take_option(struct options *options, bool used[], int argc, char **ar
 	return apply(options, row, value, err);
 }
 
+/* 'next trusted' means 'next --to trusted', 'status poc' means 'status --env poc'. */
+static int unexpected(const struct command *command, const char *word, struct err *err)
+{
+	bool has_to = !strcmp(command->name, "next") || !strcmp(command->name, "revert");
+
+	err_set(err, ERR_USAGE, "unexpected argument '%s'", word);
+	if (has_to && state_parse(word) != STATE__MAX)
+		return err_hint(err, "did you mean '--to %s'?", word);
+	return err_hint(err,
+			"an environment is named with --env, a repository with -C; see "
+			"'certrotate %s --help'",
+			command->name);
+}
+
 int options_parse(struct options *options, const struct command **command, int argc, char **argv,
 		  struct err *err)
 {
@@ -194,14 +209,16 @@ int options_parse(struct options *options, const struct command **command, int a
 		if (argv[i][0] == '-' && argv[i][1])
 			rc = take_option(options, used, argc, argv, &i, err);
 		else if (*command)
-			rc = err_set(err, ERR_USAGE, "unexpected argument '%s'", argv[i]);
+			rc = unexpected(*command, argv[i], err);
 		else
 			rc = find_command(command, argv[i], err);
 	}
 	for (size_t i = 0; i < OPTION_COUNT && !rc; i++) {
-		if (used[i] && !belongs(&option_rows[i], *command))
-			rc = err_set(err, ERR_USAGE, "'%s' has no option %s", (*command)->name,
-				     option_rows[i].name);
+		if (used[i] && !belongs(&option_rows[i], *command)) {
+			err_set(err, ERR_USAGE, "'%s' has no option %s", (*command)->name,
+				option_rows[i].name);
+			rc = err_hint(err, "see 'certrotate %s --help'", (*command)->name);
+		}
 	}
 	if (!rc && !options->env) {
 		const char *env = getenv("CERTROTATE_ENV");

@@ -262,6 +262,14 @@ static const struct yaml_node *raw_of(const struct yaml *yaml, const char *autho
 	return yaml_at(yaml, yaml_root(yaml), "raw", authority, name, NULL);
 }
 
+/* Puts "FILE:LINE" before what is wrong with a value. */
+static int at_node(const struct yaml *yaml, const struct yaml_node *node, int rc, struct err *err)
+{
+	if (rc)
+		err_prefix(err, "%s:%zu", yaml_name(yaml), node->line);
+	return rc;
+}
+
 static int load_authority(struct generation *gen, const struct yaml *yaml,
 			  const struct yaml_node *node, struct err *err)
 {
@@ -283,6 +291,8 @@ static int load_authority(struct generation *gen, const struct yaml *yaml,
 	if (!rc)
 		rc = generation_add_authority(gen, authority, chain->value, chain->len,
 					      raw ? raw->value : NULL, raw ? raw->len : 0, err);
+	if (rc)
+		return at_node(yaml, chain, rc, err);
 	for (const struct yaml_node *leaf = node->first; leaf && !rc; leaf = leaf->next) {
 		const char *name = leaf->key->value;
 		enum leaf_kind kind = strmap_get(&users, name, NULL) ? LEAF_CLIENT : LEAF_SERVER;
@@ -296,6 +306,7 @@ static int load_authority(struct generation *gen, const struct yaml *yaml,
 		raw = raw_of(yaml, authority, name);
 		rc = generation_add_leaf(gen, authority, name, kind, leaf->value, leaf->len,
 					 raw ? raw->value : NULL, raw ? raw->len : 0, err);
+		rc = at_node(yaml, leaf, rc, err);
 	}
 	strmap_release(&users);
 	return rc;
@@ -320,6 +331,7 @@ static int load_keys(struct generation *gen, const struct secret *keys, const ch
 			rc = generation_add_key(gen, authority->key->value, key->key->value,
 						key->value ? key->value : "", key->len,
 						raw ? raw->value : NULL, raw ? raw->len : 0, err);
+			rc = at_node(yaml, key, rc, err);
 		}
 	}
 	yaml_drop(yaml);

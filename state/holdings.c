@@ -78,10 +78,17 @@ int holdings_load(struct holdings *holdings, struct session *session, const stru
 	if (!rc && !holdings->one_file)
 		rc = open_holding(&holdings->keys, session, commit, env->keys, "keys", with_keys,
 				  err);
+	if (!rc && holdings_keys(holdings)->certs &&
+	    !certs_has_root(holdings_keys(holdings)->certs, KEYS_ROOT)) {
+		rc = err_set(err, ERR_FAIL, "%s: no '" KEYS_ROOT ":' in it", env->keys);
+		err_hint(err, "set 'keys' in certrotate.yml to the vault with the private keys");
+	}
 	rc = rc ? rc : refuse_clear_keys(&holdings->certs, err);
 	rc = rc ? rc : refuse_clear_keys(&holdings->keys, err);
-	if (rc)
+	if (rc) {
+		err_hint_default(err, "nothing was changed; see who changed it with 'git log -p'");
 		holdings_release(holdings);
+	}
 	return rc;
 }
 
@@ -258,6 +265,8 @@ int holdings_snapshot(struct generation *out, const struct holdings *holdings, c
 	}
 	if (rc)
 		generation_release(out);
+	if (rc)
+		err_hint_default(err, "nothing was changed; see who changed it with 'git log -p'");
 	return rc;
 }
 

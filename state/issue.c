@@ -425,6 +425,12 @@ static int compare_leaf(struct findings *out, const struct item *item,
 		rc = findings_add(out, "leaf-added", SEVERITY_INFO, subject, NULL, err,
 				  "new in %s: it gets a certificate of the new generation",
 				  chain->file);
+	if (!rc && item->old && !item->old->key.data)
+		rc = findings_add(
+			out, "key-missing", SEVERITY_WARNING, subject,
+			"its new key is added to the vault; see that whoever keeps the old "
+			"one gets it",
+			err, "the inventory has its certificate, but no key for it");
 	free(subject);
 	return rc;
 }

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inventory/hosts.h"
 #include "state/issue.h"
 #include "state/plan_files.h"
 #include "state/prove.h"
 
+#define NAMES_SHOWN 20
 #define DAY	    ((int64_t)86400)
 #define TAKE_BACK_S (7 * DAY)
 
@@ -398,8 +400,6 @@ static int check_census(struct plan *plan, const struct session *session, struct
 			    "certificate; from now on it is refused");
 }
 
-#define NAMES_SHOWN 20
-
 /* The price of an emergency, by name, before anybody says yes. */
 static int check_refused(struct plan *plan, const struct session *session, struct err *err)
 {
@@ -426,6 +426,37 @@ static int check_refused(struct plan *plan, const struct session *session, struc
 	return rc;
 }
 
+/* A host to be left out has to be one: a slip in its name would leave nobody out. */
+static int check_skip(const struct plan *plan, const struct session *session, struct err *err)
+{
+	struct hosts hosts = HOSTS_INIT;
+	struct strs servers = STRS_INIT;
+	char names[512];
+	int rc = plan->skip.count ? hosts_read(&hosts, repo_root(session->repo),
+					       session->env->inventory, err)
+				  : 0;
+
+	for (size_t i = 0; i < plan->old_gen.leaf_count && !rc; i++) {
+		if (plan->old_gen.leaves[i].kind == LEAF_SERVER)
+			rc = strs_add_unique(&servers, plan->old_gen.leaves[i].name, err);
+	}
+	for (size_t i = 0; i < plan->skip.count && !rc; i++) {
+		const char *host = plan->skip.items[i];
+
+		/* A dynamic inventory has hosts that only Ansible knows. */
+		if (strs_has(&servers, host) || hosts_find(&hosts, host) ||
+		    strs_has(&plan->store.behind, host) || hosts.passed_over.count)
+			continue;
+		strs_join(&servers, NAMES_SHOWN, names, sizeof(names));
+		rc = err_set(err, ERR_USAGE, "--waive hosts=%s: there is no such host in %s", host,
+			     session->env->inventory);
+		err_hint(err, "the servers are %s", names);
+	}
+	hosts_release(&hosts);
+	strs_release(&servers);
+	return rc;
+}
+
 int plan_make(struct plan *plan, struct session *session, enum event event,
 	      const struct plan_options *options, struct err *err)
 {
@@ -443,6 +474,7 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc
 		: plan_full_names(&plan->skip, plan->has_old ? &plan->old_gen : &plan->new_gen,
 				  err);
+	rc = rc ? rc : check_skip(plan, session, err);
 	rc = rc ? rc : make_targets(plan, options, err);
 	rc = rc ? rc : check_drift(plan, err);
 	rc = rc ? rc : check_expiry(plan, session, err);

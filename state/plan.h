@@ -17,6 +17,7 @@ struct waiver {
 	char *gate;
 	char *subject; /* "" for every subject */
 	char *reason;
+	bool used; /* something that it names was found */
 };
 
 struct waivers {

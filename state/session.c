@@ -52,6 +52,13 @@ static int open_local(struct session *session, struct err *err)
 	return rc;
 }
 
+int session_config(struct config **out, const struct repo *repo, const char *file, struct err *err)
+{
+	int rc = config_load(out, repo_root(repo), file, err);
+
+	return rc ? err_hint_default(err, "certrotate.yml(5) describes the file") : 0;
+}
+
 int session_open(struct session *session, const struct session_options *options, struct err *err)
 {
 	int rc;
@@ -61,9 +68,7 @@ int session_open(struct session *session, const struct session_options *options,
 	session->arena = arena_new(SESSION_SECRET_MAX);
 	rc = session->arena ? 0 : err_nomem(err);
 	rc = rc ? rc : repo_open(&session->repo, options->dir, err);
-	rc = rc ? rc
-		: config_load(&session->config, repo_root(session->repo), options->config_file,
-			      err);
+	rc = rc ? rc : session_config(&session->config, session->repo, options->config_file, err);
 	rc = rc ? rc : config_find(&session->env, session->config, options->env, err);
 	rc = rc ? rc : make_names(session, err);
 	rc = rc ? rc : open_local(session, err);
@@ -234,15 +239,24 @@ int session_passwords(struct session *session, struct err *err)
 	rc = vault_passwords_find(&session->passwords, session->arena, repo_root(session->repo),
 				  session->env->vault_password, session->sys, session->log, err);
 	session->passwords_found = rc == 0;
+	if (rc)
+		err_hint_default(err, "the password is looked for as Ansible does: "
+				      "ANSIBLE_VAULT_PASSWORD_FILE, ansible.cfg, vault_password in "
+				      "certrotate.yml; try it by hand");
 	return rc;
 }
 
 int session_chain(struct session *session, struct err *err)
 {
+	int rc;
+
 	if (session->chain)
 		return 0;
-	return chain_load(&session->chain, repo_root(session->repo), session->env->chain,
-			  session->env->inventory, err);
+	rc = chain_load(&session->chain, repo_root(session->repo), session->env->chain,
+			session->env->inventory, err);
+	return rc ? err_hint_default(err, "certrotate.yml(5) describes the chain's description "
+					  "under 'chain'")
+		  : 0;
 }
 
 int session_notes(struct findings *out, const struct session *session, struct err *err)
@@ -289,15 +303,17 @@ int session_generation(struct generation *out, struct session *session, const ch
 	rc = rc ? rc : repo_read(&text, session->repo, &session->base, path, SESSION_FILE_MAX, err);
 	if (!rc && with_keys)
 		rc = read_vault(&keys, session, keys_path, err);
-	if (rc == ERR_NOENT) {
-		rc = err_set(err, ERR_FAIL, "generation %s of %s is not on %s", id,
-			     session->env->name, session->env->base);
-		err_hint(err, "the state names it: take its files in .certrotate/%s back from git",
-			 session->env->name);
-	}
+	if (rc == ERR_NOENT)
+		rc = err_set(err, ERR_FAIL, "%s is not in the branch %s, and the state names %s",
+			     text.len ? keys_path : path, session->env->base, id);
 	rc = rc ? rc
 		: generation_load(out, id, session->arena, text.data, text.len, path,
 				  with_keys ? &keys : NULL, keys_path, err);
+	if (rc)
+		err_hint_default(err,
+				 "nobody but certrotate writes the files of a generation: take "
+				 "them back from git ('git log -- .certrotate/%s')",
+				 session->env->name);
 	secret_wipe(&keys);
 	buf_release(&text);
 	free(path);

@@ -59,6 +59,8 @@ struct session {
 	bool settled_ahead; /* the state comes from the settle branch, which the base lacks yet */
 };
 
+/* certrotate.yml, or the file that -c names; config_free() it. */
+int session_config(struct config **out, const struct repo *repo, const char *file, struct err *err);
 /* Takes no lock and reads no network. ERR_USAGE for what is wrong in the configuration. */
 int session_open(struct session *session, const struct session_options *options, struct err *err);
 void session_close(struct session *session);

@@ -7,6 +7,9 @@
 #include "base/sys.h"
 
 #define STORE_VERSION 1
+#define HINT_GOOD_ONE                                                                              \
+	"the file is written by certrotate only: take the last good one from git log -- "          \
+	".certrotate"
 
 int store_set(char **field, const char *value, struct err *err)
 {
@@ -60,8 +63,7 @@ void store_release(struct store *store)
 static int wrong(const char *name, const char *what, struct err *err)
 {
 	err_set(err, ERR_FAIL, "%s: %s", name, what);
-	return err_hint(err, "the file is written by certrotate only: take the last good one from "
-			     "git log -- .certrotate");
+	return err_hint(err, HINT_GOOD_ONE);
 }
 
 /* A string that names a file below .certrotate/ or shows on a terminal: no surprises in it. */
@@ -80,6 +82,8 @@ static int get_string(char **out, const struct json *object, const char *key, co
 	struct json *value = js_get(object, key);
 	const char *text = js_string_value(value);
 
+	if (value && !text && !js_is_null(value))
+		return err_set(err, ERR_FAIL, "%s: '%s' is not a text", name, key);
 	if (text && !is_plain(text)) {
 		err_set(err, ERR_FAIL, "%s: control characters in '%s'", name, key);
 		return ERR_FAIL;
@@ -101,6 +105,8 @@ static int get_strings(struct strs *out, const struct json *object, const char *
 
 	if (!list)
 		return 0;
+	if (!js_is_array(list))
+		return err_set(err, ERR_FAIL, "%s: '%s' is not a list of names", name, key);
 	for (size_t i = 0; i < js_count(list) && !rc; i++) {
 		const char *text = js_string_value(js_at(list, i));
 
@@ -117,8 +123,10 @@ static int get_under_way(struct under_way *out, const struct json *root, const c
 	const struct json *object = js_get(root, "under_way");
 	int rc;
 
-	if (!js_is_object(object))
+	if (!object || js_is_null(object))
 		return 0;
+	if (!js_is_object(object))
+		return wrong(name, "'under_way' is not an object", err);
 	out->active = true;
 	out->phase = phase_parse(js_str(object, "phase", ""));
 	out->direction = direction_parse(js_str(object, "direction", ""));
@@ -189,6 +197,8 @@ static int parse_root(struct store *store, const struct json *root, const char *
 	if (store->state == STATE__MAX)
 		return wrong(name, "unknown state", err);
 	store->phase = phase_parse(js_str(root, "phase", NULL));
+	if (store->phase == PHASE__MAX && js_str(root, "phase", NULL))
+		return wrong(name, "unknown phase", err);
 	store->revision = js_int(root, "revision", 0);
 	rc = store_set(&store->environment, environment, err);
 	rc = rc ? rc : get_string(&store->rotation, root, "rotation", name, err);
@@ -208,12 +218,12 @@ int store_parse(struct store *store, const char *text, size_t len, const char *n
 
 	*store = (struct store){.phase = PHASE__MAX};
 	rc = js_parse(&root, text, len, name, err);
-	if (rc)
-		return rc;
-	rc = parse_root(store, root, name, environment, err);
+	rc = rc ? rc : parse_root(store, root, name, environment, err);
 	js_free(root);
-	if (rc)
+	if (rc) {
 		store_release(store);
+		err_hint_default(err, HINT_GOOD_ONE);
+	}
 	return rc;
 }
 

@@ -21,7 +21,7 @@ int waivers_add(struct waivers *waivers, const char *text, struct err *err)
 	waiver = (struct waiver){strndup(text, gate_len),
 				 equals ? strndup(equals + 1, (size_t)(colon - equals - 1))
 					: strdup(""),
-				 strdup(colon + 1)};
+				 strdup(colon + 1), false};
 	items = realloc(waivers->items, (waivers->count + 1) * sizeof(*items));
 	if (items)
 		waivers->items = items;
@@ -63,8 +63,10 @@ void waivers_apply(const struct waivers *waivers, struct findings *findings, boo
 			if (finding->severity == SEVERITY_BLOCK &&
 			    (!named || waivers->items[w].subject[0]) &&
 			    !strcmp(finding->check, waivers->items[w].gate) &&
-			    names_subject(waivers->items[w].subject, finding->subject))
+			    names_subject(waivers->items[w].subject, finding->subject)) {
 				finding->waived = true;
+				waivers->items[w].used = true;
+			}
 		}
 	}
 }
@@ -82,6 +84,7 @@ int waivers_subjects(struct strs *out, const struct waivers *waivers, const char
 			return err_hint(err, "for instance --waive '%s=db3:%s'", gate,
 					waivers->items[w].reason);
 		}
+		waivers->items[w].used = true;
 		rc = strs_add_unique(out, waivers->items[w].subject, err);
 	}
 	return rc;

@@ -254,6 +254,9 @@ static int read_file(struct config *config, struct buf *buf, const char *file, s
 	if (rc) {
 		if (err)
 			err->code = ERR_USAGE;
+		if (file)
+			err_hint_default(err, "-c names the configuration, relative to the "
+					      "repository's root");
 		return ERR_USAGE;
 	}
 	return 0;

@@ -60,16 +60,21 @@ static const struct {
 	{"check|--critical|99999999999999999999",
 	 "--critical takes a number of days, not '99999999999999999999'", ""},
 	/* another command's option, wherever it stands */
-	{"status|--yes", "'status' has no option --yes", ""},
-	{"--yes|status", "'status' has no option --yes", ""},
-	{"plan|--to|idle", "'plan' has no option --to", ""},
-	{"next|--prune", "'next' has no option --prune", ""},
-	{"revert|--emergency|x", "'revert' has no option --emergency", ""},
-	{"check|--dot", "'check' has no option --dot", ""},
-	{"log|-v|--json|--prometheus", "'log' has no option --prometheus", ""},
+	{"status|--yes", "'status' has no option --yes", "see 'certrotate status --help'"},
+	{"--yes|status", "'status' has no option --yes", "see 'certrotate status --help'"},
+	{"plan|--to|idle", "'plan' has no option --to", "see 'certrotate plan --help'"},
+	{"next|--prune", "'next' has no option --prune", "see 'certrotate next --help'"},
+	{"revert|--emergency|x", "'revert' has no option --emergency",
+	 "see 'certrotate revert --help'"},
+	{"check|--dot", "'check' has no option --dot", "see 'certrotate check --help'"},
+	{"log|-v|--json|--prometheus", "'log' has no option --prometheus",
+	 "see 'certrotate log --help'"},
 	/* one command */
-	{"next|poc", "unexpected argument 'poc'", ""},
-	{"plan|next", "unexpected argument 'next'", ""},
+	{"next|poc", "unexpected argument 'poc'",
+	 "an environment is named with --env, a repository with -C; see 'certrotate next --help'"},
+	{"plan|next", "unexpected argument 'next'",
+	 "an environment is named with --env, a repository with -C; see 'certrotate plan --help'"},
+	{"revert|generated", "unexpected argument 'generated'", "did you mean '--to generated'?"},
 };
 
 START_TEST(mistakes_are_named)

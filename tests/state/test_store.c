@@ -66,6 +66,15 @@ static const struct {
 	 "dev:state.json: 'under_way' names no known phase, direction or state"},
 	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"history\": 7}",
 	 "dev:state.json: 'history' is not a list"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"host_set\": 7}",
+	 "dev:state.json: 'host_set' is not a list of names"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"rotation\": 7}",
+	 "dev:state.json: 'rotation' is not a text"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"phase\": \"x\"}",
+	 "dev:state.json: unknown phase"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", "
+	 "\"under_way\": true}",
+	 "dev:state.json: 'under_way' is not an object"},
 	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"behind\": [7]}",
 	 "dev:state.json: 'behind' is not a list of names"},
 	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"behind\": [\"a\\nb\"]}",
@@ -82,6 +91,7 @@ START_TEST(what_is_no_state_of_ours_is_refused)
 
 	ck_assert_int_eq(parse(&store, bad[_i].text, &err), ERR_FAIL);
 	ck_contains(err.msg, bad[_i].message);
+	ck_assert_str_ne(err.hint, "");
 }
 END_TEST
 

@@ -19,10 +19,13 @@ START_TEST(a_waiver_covers_its_gate_and_subject_only)
 	ck_assert(list.items[0].waived);
 	ck_assert(!list.items[1].waived);
 	ck_assert(!list.items[2].waived);
+	ck_assert(waivers.items[0].used);
+	ck_ok(waivers_add(&waivers, "endpoints=db2:a slip", &err), &err);
 	ck_ok(waivers_add(&waivers, "chain=db3:known", &err), &err);
 	ck_ok(waivers_add(&waivers, "endpoint:all of them", &err), &err);
 	waivers_apply(&waivers, &list, false);
 	ck_assert_uint_eq(findings_count(&list, SEVERITY_BLOCK), 0);
+	ck_assert(!waivers.items[1].used);
 	waivers_release(&waivers);
 	findings_release(&list);
 }
