@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "inventory/hosts.h"
 #include "proc/ansible.h"
 #include "state/steps.h"
 
@@ -23,7 +24,7 @@ struct run {
 	const char *direction;
 	const struct strs *only; /* hosts that it is limited to; NULL: all but skip */
 	const struct strs *skip;
-	const char *log_name;
+	const char *log_name; /* NULL: only asks Ansible whether it would run */
 	size_t reached; /* hosts, all playbooks together */
 };
 
@@ -81,7 +82,7 @@ static int run_step(struct session *session, const struct rollout_step *step, st
 	struct ansible_result result = {0};
 	struct strs args = STRS_INIT;
 	char *limit = limit_of(step, run);
-	char *log = log_path(session, run, number);
+	char *log = run->log_name ? log_path(session, run, number) : NULL;
 	char *phase = str_fmt("certrotate_phase=%s", run->phase);
 	char *name = str_fmt("certrotate_environment=%s", env->name);
 	char *direction = str_fmt("certrotate_direction=%s", run->direction);
@@ -103,12 +104,13 @@ static int run_step(struct session *session, const struct rollout_step *step, st
 				    .log = session->log,
 				    .sys = session->sys,
 				    .stop = session->stop};
-	int rc = log && phase && name && direction ? 0 : err_nomem(err);
+	int rc = (log || !run->log_name) && phase && name && direction ? 0 : err_nomem(err);
 
 	rc = rc ? rc : session_passwords(session, err);
 	rc = rc ? rc : strs_copy(&args, &step->extra_args, err);
 	rc = rc ? rc : strs_copy(&args, &session->passwords.ansible_args, err);
-	rc = rc ? rc : ansible_run(&result, &spec, err);
+	if (!rc)
+		rc = log ? ansible_run(&result, &spec, err) : ansible_check(&spec, err);
 	run->reached += result.count;
 	if (!rc && evidence && js_push(evidence, run_json(step, &result)))
 		rc = err_nomem(err);
@@ -120,6 +122,32 @@ static int run_step(struct session *session, const struct rollout_step *step, st
 	free(name);
 	free(direction);
 	return rc;
+}
+
+/* Ansible says that no inventory was parsed, not what is wrong with it: our reader may know. */
+static int say_inventory(const struct session *session, int rc, struct err *err)
+{
+	struct hosts hosts = HOSTS_INIT;
+
+	if (!hosts_read(&hosts, repo_root(session->repo), session->env->inventory, NULL) &&
+	    !hosts.count && hosts.passed_over.count)
+		err_prefix(err, "%s", hosts.passed_over.items[0]);
+	hosts_release(&hosts);
+	return rc;
+}
+
+int step_check_rollout(struct session *session, const struct plan *plan, struct err *err)
+{
+	struct run run = {.phase = phase_name(plan->row.phase),
+			  .direction = direction_name(plan->row.direction),
+			  .skip = &plan->skip};
+	struct plan_steps steps;
+	int rc = plan_steps(&steps, session->env, plan->row.phase, err);
+
+	for (size_t i = 0; i < steps.count && !rc; i++)
+		rc = run_step(session, steps.items[i], &run, i, NULL, err);
+	plan_steps_release(&steps);
+	return rc ? say_inventory(session, rc, err) : 0;
 }
 
 /*

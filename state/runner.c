@@ -234,6 +234,16 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 	return rc;
 }
 
+/* Where the inventory has no certificates: none yet, or the file is elsewhere or gone. */
+static int no_chain(const struct session *session, struct err *err)
+{
+	err_set(err, ERR_USAGE, "%s is not in the branch %s: the environment has no chain yet",
+		session->env->certs, session->env->base);
+	return err_hint(err, "type 'certrotate next --first' to issue generation 1; where the file "
+			     "is elsewhere, set 'certs' in certrotate.yml; where it is gone, bring "
+			     "it back with git");
+}
+
 static int transition(struct session *session, const struct run_options *options, struct err *err)
 {
 	struct plan_options plan_options = {.reason = options->reason, .waivers = options->waivers};
@@ -242,6 +252,8 @@ static int transition(struct session *session, const struct run_options *options
 	bool resume, turn;
 	int rc = plan_choose(&row, &resume, &turn, &session->store, options->event, err);
 
+	if (rc && session->store.state == STATE_ABSENT)
+		return no_chain(session, err);
 	rc = rc ? rc
 		: environment_check_files(session->config, session->env, row.phase != PHASE_FIRST,
 					  err);
@@ -250,7 +262,9 @@ static int transition(struct session *session, const struct run_options *options
 	rc = rc ? rc : plan_make(&plan, session, options->event, &plan_options, err);
 	if (rc)
 		return rc;
-	rc = look_before_all(session, &plan, options, err);
+	/* What Ansible cannot read is found before anything is committed, not after. */
+	rc = step_check_rollout(session, &plan, err);
+	rc = rc ? rc : look_before_all(session, &plan, options, err);
 	rc = rc ? rc : ask(&plan, options, err);
 	rc = rc ? rc : catch_up(session, &plan, options, err);
 	if (!rc && !plan.resume)

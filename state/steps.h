@@ -35,6 +35,8 @@ int step_claimed(struct session *session, const struct plan *plan, struct err *e
 /* Pushes a claim on what another machine has under way. */
 int step_take_over(struct session *session, struct err *err);
 
+/* Asks Ansible whether it takes the phase's playbooks and has hosts for them; runs nothing. */
+int step_check_rollout(struct session *session, const struct plan *plan, struct err *err);
 /* Runs the phase's playbooks; evidence (an array) gets an object for each. */
 int step_rollout(struct session *session, struct plan *plan, struct json *evidence,
 		 struct err *err);
