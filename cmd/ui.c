@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "cmd/ui.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,7 +229,9 @@ size_t ui_findings(struct ui *ui, const struct findings *findings)
 
 bool ui_confirm(struct ui *ui, const char *question)
 {
+	struct sigaction usual, interrupting;
 	char answer[16];
+	bool answered;
 
 	end_line(ui);
 	if (!ui->ask)
@@ -237,7 +240,14 @@ bool ui_confirm(struct ui *ui, const char *question)
 	put(stderr, question);
 	(void)fputs(" [y/N] ", stderr);
 	(void)fflush(stderr);
-	if (!fgets(answer, sizeof(answer), stdin))
+	/* Ctrl-C at the question is an answer. */
+	(void)sigaction(SIGINT, NULL, &usual);
+	interrupting = usual;
+	interrupting.sa_flags &= ~SA_RESTART;
+	(void)sigaction(SIGINT, &interrupting, NULL);
+	answered = fgets(answer, sizeof(answer), stdin) != NULL;
+	(void)sigaction(SIGINT, &usual, NULL);
+	if (!answered)
 		return false;
 	answer[strcspn(answer, "\n")] = '\0';
 	return !strcasecmp(answer, "y") || !strcasecmp(answer, "yes");

@@ -313,6 +313,23 @@ static size_t plan_logins(struct login *logins, struct round *round)
 	return count;
 }
 
+/* Not being able to look is no proof: it is said. */
+static int note_no_logins(struct round *round, struct err *err)
+{
+	size_t i = 0;
+
+	while (i < round->endpoints.count &&
+	       round->endpoints.items[i].protocol != ENDPOINT_POSTGRES)
+		i++;
+	if (round->logins || i == round->endpoints.count)
+		return 0;
+	return findings_add(&round->findings, "client-login", SEVERITY_WARNING,
+			    round->session->env->name,
+			    "give login.user in certrotate.yml a certificate and a key in the "
+			    "inventory",
+			    err, "no client certificate with a key to log in with: nobody tried");
+}
+
 static int try_logins(struct round *round, struct err *err)
 {
 	size_t most = round->endpoints.count * 2 + 1;
@@ -337,6 +354,7 @@ static int try_logins(struct round *round, struct err *err)
 		items[i].queries = queries;
 		items[i].query_count = 1;
 	}
+	rc = rc ? rc : note_no_logins(round, err);
 	if (!rc && round->logins)
 		rc = pg_logins_run(&results, round->loop, items, round->logins, NULL, err);
 	for (size_t i = 0; i < results.count && !rc; i++) {
