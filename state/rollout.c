@@ -25,7 +25,7 @@ struct run {
 	const struct strs *only; /* hosts that it is limited to; NULL: all but skip */
 	const struct strs *skip;
 	const char *log_name; /* NULL: only asks Ansible whether it would run */
-	size_t reached; /* hosts, all playbooks together */
+	size_t reached;	      /* hosts, all playbooks together */
 };
 
 /*

@@ -83,7 +83,7 @@ check 'the version is the Makefile'"'"'s' test "$("$CERTROTATE" --version)" = "c
 check 'the changelog has it' grep -q "^## .*$(sed -n 's/^VERSION = //p' Makefile)" CHANGELOG.md
 "$CERTROTATE" >"$T/out" 2>"$T/err"
 check 'without a command it ends with 2' test $? = 2
-check 'and says so on standard error' grep -qx "certrotate: no command given; see 'certrotate --help'" "$T/err"
+check 'and says so on standard error' grep -qx 'certrotate: no command given' "$T/err"
 "$CERTROTATE" nxt 2>"$T/err"
 check 'an unknown command ends with 2' test $? = 2
 check 'and the nearest is offered' bash -c "diff '$T/err' <(printf \"certrotate: unknown command 'nxt'\nHINT: did you mean 'next'?\n\")"
