@@ -168,7 +168,8 @@ static int launch(struct pgserver *server, struct err *err)
 		/* after setuid, which clears it; SIGQUIT is the immediate shutdown */
 		if (prctl(PR_SET_PDEATHSIG, SIGQUIT) < 0 || setpgid(0, 0) < 0)
 			_exit(126);
-		(void)execl(PGSERVER_BIN "/postgres", "postgres", "-D", data, (char *)NULL);
+		(void)execl(PGSERVER_BIN "/postgres", PGSERVER_BIN "/postgres", "-D", data,
+			    (char *)NULL);
 		_exit(127);
 	}
 	return 0;
