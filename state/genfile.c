@@ -288,11 +288,11 @@ static int load_authority(struct generation *gen, const struct yaml *yaml,
 		rc = user->kind == YAML_KIND_SCALAR
 			     ? strmap_put(&users, user->value, 1, err)
 			     : yaml_err(yaml, user, ERR_FAIL, err, "no name");
-	if (!rc)
+	if (!rc) {
 		rc = generation_add_authority(gen, authority, chain->value, chain->len,
 					      raw ? raw->value : NULL, raw ? raw->len : 0, err);
-	if (rc)
-		return at_node(yaml, chain, rc, err);
+		rc = at_node(yaml, chain, rc, err);
+	}
 	for (const struct yaml_node *leaf = node->first; leaf && !rc; leaf = leaf->next) {
 		const char *name = leaf->key->value;
 		enum leaf_kind kind = strmap_get(&users, name, NULL) ? LEAF_CLIENT : LEAF_SERVER;
