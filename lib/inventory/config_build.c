@@ -402,16 +402,45 @@ static int git_name(char **out, const struct config_layers *layers, const char *
 	return rc;
 }
 
+/* A certificate without its key opens nothing, and a key alone neither. */
+static int census_build(struct environment *env, const struct config_layers *layers,
+			struct err *err)
+{
+	const struct yaml_node *certificate = pick(layers, "census", "certificate");
+	const struct yaml_node *key = pick(layers, "census", "key");
+	const struct yaml_node *quiet = pick(layers, "census", "quiet");
+	const struct yaml_node *samples = pick(layers, "census", "samples");
+	const struct yaml_node *playbook = pick(layers, "census", "playbook");
+	int64_t number = 4;
+	int rc = 0;
+
+	if (!certificate != !key)
+		return yaml_err(layers->yaml, certificate ? certificate : key, ERR_USAGE, err,
+				"census.certificate and census.key are given together");
+	env->census_quiet = (int64_t)24 * 3600;
+	if (quiet)
+		rc = sys_duration_parse(quiet->value, &env->census_quiet, err);
+	if (samples)
+		(void)yaml_int(samples, &number);
+	env->census_samples = (unsigned)number;
+	if (!rc)
+		rc = text_of(&env->census_user, layers, pick(layers, "census", "user"), NULL, err);
+	if (!rc && certificate)
+		rc = layer_file(&env->census_certificate, layers, certificate, err);
+	if (!rc && key)
+		rc = layer_file(&env->census_key, layers, key, err);
+	if (!rc && playbook)
+		rc = layer_path(&env->census_playbook, layers, playbook, err);
+	return rc;
+}
+
 static int values_build(struct environment *env, const struct config_layers *layers,
 			struct err *err)
 {
 	const struct yaml_node *ca_keys = pick(layers, "ca_keys", NULL);
 	const struct yaml_node *flow = pick(layers, "git", "flow");
 	const struct yaml_node *push = pick(layers, "git", "push");
-	const struct yaml_node *quiet = pick(layers, "census", "quiet");
-	const struct yaml_node *samples = pick(layers, "census", "samples");
-	int64_t number = 4;
-	int rc = 0;
+	int rc;
 
 	env->ca_keys = ca_keys && !strcmp(ca_keys->value, ca_keys_name(CA_KEYS_DISCARD))
 			       ? CA_KEYS_DISCARD
@@ -425,12 +454,7 @@ static int values_build(struct environment *env, const struct config_layers *lay
 	if (env->flow == FLOW_MERGE_REQUEST && !env->push)
 		return yaml_err(layers->yaml, push, ERR_USAGE, err,
 				"flow merge_request needs push: true");
-	env->census_quiet = (int64_t)24 * 3600;
-	if (quiet)
-		rc = sys_duration_parse(quiet->value, &env->census_quiet, err);
-	if (samples)
-		(void)yaml_int(samples, &number);
-	env->census_samples = (unsigned)number;
+	rc = census_build(env, layers, err);
 	if (!rc)
 		rc = git_name(&env->base, layers, "base", "dev", err);
 	if (!rc)
@@ -485,6 +509,10 @@ void environment_release(struct environment *env)
 	free(env->remote);
 	free(env->login_user);
 	free(env->login_database);
+	free(env->census_user);
+	free(env->census_certificate);
+	free(env->census_key);
+	free(env->census_playbook);
 	for (int phase = 0; phase < ROLLOUT__MAX; phase++) {
 		for (size_t i = 0; i < env->rollout[phase].count; i++)
 			step_release(&env->rollout[phase].items[i]);

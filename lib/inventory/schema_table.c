@@ -74,6 +74,14 @@ static const struct schema census_members[] = {
 	 .help = "how long nobody may have used the old generation before prune"},
 	{.key = "samples", .type = SCHEMA_INT, .fallback = "4", .min = 0, .max = 10000,
 	 .help = "how many censuses prune needs in that time; 0 turns the census gate off"},
+	{.key = "user", .type = SCHEMA_TEXT,
+	 .help = "the role of census --record; left out: the name in census.certificate"},
+	{.key = "certificate", .type = SCHEMA_FILE,
+	 .help = "its certificate, a PEM file on this machine, for a timer without vault password"},
+	{.key = "key", .type = SCHEMA_FILE,
+	 .help = "the certificate's key, not encrypted; a file that nobody else can read"},
+	{.key = "playbook", .type = SCHEMA_PATH,
+	 .help = "asks the servers through Ansible instead, over their local sockets"},
 	{0},
 };
 

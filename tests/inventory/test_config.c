@@ -102,6 +102,10 @@ START_TEST(a_repository_in_the_usual_layout_needs_no_file)
 	ck_assert_str_eq(env->login_database, "postgres");
 	ck_assert_int_eq(env->census_quiet, 86400);
 	ck_assert_uint_eq(env->census_samples, 4);
+	ck_assert_ptr_null(env->census_user);
+	ck_assert_ptr_null(env->census_certificate);
+	ck_assert_ptr_null(env->census_key);
+	ck_assert_ptr_null(env->census_playbook);
 	config_free(config);
 }
 END_TEST
@@ -192,7 +196,8 @@ static const char full[] =
 	"    - {name: db1.example.com, address: 10.0.4.42, port: 6432, protocol: tls}\n"
 	"    - {name: db2.example.com}\n"
 	"  login: {user: 12, database: on}\n"
-	"  census: {quiet: 7d, samples: 0}\n"
+	"  census: {quiet: 7d, samples: 0, user: watch, certificate: '/etc/{env}.crt',\n"
+	"           key: './keys//{env}.key', playbook: census.yml}\n"
 	"environments:\n"
 	"  prod: {git: {flow: merge_request, push: true}, census: {quiet: 90s}, endpoints: [],\n"
 	"         vault_password: null, rollout: {trust: [{playbook: other.yml}]}}\n"
@@ -255,6 +260,10 @@ START_TEST(defaults_lie_below_each_environment)
 	ck_assert_int_eq(poc->census_quiet, 7 * 86400);
 	ck_assert_int_eq(prod->census_quiet, 90);
 	ck_assert_uint_eq(prod->census_samples, 0);
+	ck_assert_str_eq(poc->census_user, "watch");
+	ck_assert_str_eq(poc->census_certificate, "/etc/poc.crt");
+	ck_assert_str_eq(prod->census_key, "keys/prod.key");
+	ck_assert_str_eq(poc->census_playbook, "census.yml");
 	config_free(config);
 }
 END_TEST

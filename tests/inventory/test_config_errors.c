@@ -84,6 +84,15 @@ static const struct {
 	{"defaults:\n  census: {samples: -1}\n",
 	 "certrotate.yml:3: defaults.census.samples: expected a number from 0 to 10000, not -1",
 	 ""},
+	{"environments:\n  poc: {census: {certificate: /etc/a.crt}}\n",
+	 "certrotate.yml:3: environments.poc.census.certificate: census.certificate and census.key "
+	 "are "
+	 "given "
+	 "together",
+	 ""},
+	{"environments:\n  poc: {census: {playbook: ../a.yml}}\n",
+	 "certrotate.yml:3: environments.poc.census.playbook: '../a.yml' leaves the repository",
+	 "paths are relative to the repository and stay inside it"},
 	{"defaults:\n  ca_keys: kept\n",
 	 "certrotate.yml:3: defaults.ca_keys: expected keep or discard, not 'kept'",
 	 "did you mean 'keep'?"},
