@@ -21,7 +21,8 @@
  *                    the keys that would be rolled out are not known [warning]
  *   handshake        a real TLS handshake in memory fails [block; today]
  *   outlives-ca      a leaf is valid longer than its CA [warning]
- *   ed25519          a server's leaf is signed with Ed25519: breaks SCRAM logins [block; today]
+ *   ed25519          a server's leaf is signed with Ed25519: breaks SCRAM logins [block; today];
+ *                    where SCRAM is known not to be used [warning]
  *   client-name      a client's new leaf has another CN than the user, and its old one had not
  *                    [block; today]; without an old one [warning]
  *   leaf-names, leaf-usage, leaf-subject
@@ -45,6 +46,12 @@
 #include "secret/arena.h"
 
 enum proof_generation { PROOF_OLD, PROOF_NEW, PROOF__MAX };
+
+/*
+ * Whether users log in with SCRAM passwords (pg_hba.conf's scram-sha-256, or md5 with such a
+ * password) over TLS: that binds them to the server's certificate.
+ */
+enum proof_scram { PROOF_SCRAM_UNKNOWN, PROOF_SCRAM_USED, PROOF_SCRAM_NOT_USED };
 
 /* All in the input is borrowed while proof_run runs. */
 struct proof_leaf {
@@ -83,11 +90,12 @@ struct proof_side {
 struct proof_input {
 	struct proof_side servers;
 	struct proof_side clients;
-	int64_t now;	  /* seconds since the epoch */
-	int64_t end;	  /* when the rotation can have ended */
-	int level;	  /* OpenSSL's security level of the peers, VERIFY_LEVEL_DEFAULT */
-	struct sys *sys;  /* random bytes for the handshakes' own certificate */
-	unsigned threads; /* 0: one for each processor */
+	int64_t now;		/* seconds since the epoch */
+	int64_t end;		/* when the rotation can have ended */
+	int level;		/* OpenSSL's security level of the peers, VERIFY_LEVEL_DEFAULT */
+	enum proof_scram scram; /* on any of the servers */
+	struct sys *sys;	/* random bytes for the handshakes' own certificate */
+	unsigned threads;	/* 0: one for each processor */
 	/*
 	 * The transition goes back to the old generation: what is wrong with the new one does not
 	 * matter where it is not live, and nothing needs a successor.

@@ -6,11 +6,6 @@
 #include "base/sys.h"
 #include "safety/proof_internal.h"
 
-static enum severity unless_live(const struct side *side, size_t peer, enum proof_generation g)
-{
-	return peer_live(side, peer, g) ? SEVERITY_WARNING : SEVERITY_BLOCK;
-}
-
 /* Whether clients that check the host's name do without this server today already. */
 static bool host_fails_today(const struct side *side, size_t peer, const char *host)
 {
@@ -94,18 +89,29 @@ static int report_hosts(struct proof *proof, const struct side *side, size_t pee
 static int report_ed25519(struct proof *proof, const struct side *side, size_t peer,
 			  enum proof_generation g, struct err *err)
 {
+	static const char *const consequences[] = {
+		[PROOF_SCRAM_UNKNOWN] =
+			"logins with SCRAM passwords would fail on it (channel "
+			"binding), and whether pg_hba.conf asks for them is not known",
+		[PROOF_SCRAM_USED] =
+			"logins with SCRAM passwords, which pg_hba.conf asks for, fail "
+			"on it (channel binding)",
+		[PROOF_SCRAM_NOT_USED] = "pg_hba.conf asks for no SCRAM passwords now, but logins "
+					 "with them would fail on it (channel binding)"};
+	bool today = peer_live(side, peer, g);
+	bool harmless = proof->in->scram == PROOF_SCRAM_NOT_USED;
 	char subject[PROOF_SUBJECT_SIZE];
 
 	proof->out->checks++;
 	if (strcmp(cert_signature_digest(side->peers[peer].leaves[g].leaf), "none") != 0)
 		return 0;
 	proof_subject(subject, side, peer);
-	return findings_add(&proof->out->findings, "ed25519", unless_live(side, peer, g), subject,
+	return findings_add(&proof->out->findings, "ed25519",
+			    today || harmless ? SEVERITY_WARNING : SEVERITY_BLOCK, subject,
 			    "sign servers' certificates with RSA or ECDSA", err,
-			    "its %s certificate is signed with Ed25519%s: logins with SCRAM "
-			    "passwords fail on it (channel binding)",
-			    proof_generation_name(g),
-			    peer_live(side, peer, g) ? ", already today" : "");
+			    "its %s certificate is signed with Ed25519%s: %s",
+			    proof_generation_name(g), today ? ", already today" : "",
+			    consequences[proof->in->scram]);
 }
 
 static int report_outlived(struct proof *proof, const struct side *side, size_t peer,

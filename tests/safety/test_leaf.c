@@ -211,7 +211,18 @@ START_TEST(a_server_signed_with_ed25519_blocks)
 	env_set_leaf(&env, &env.servers[0], PROOF_NEW, again, key);
 	env_prove(&env);
 	env_expect(&env, "ed25519", SEVERITY_BLOCK, "server db1.example.com",
-		   "its new certificate is signed with Ed25519: logins with SCRAM passwords fail");
+		   "its new certificate is signed with Ed25519: logins with SCRAM passwords would "
+		   "fail "
+		   "on it (channel binding), and whether pg_hba.conf asks for them is not known");
+	env.in.scram = PROOF_SCRAM_USED;
+	env_prove(&env);
+	env_expect(&env, "ed25519", SEVERITY_BLOCK, "server db1.example.com",
+		   "logins with SCRAM passwords, which pg_hba.conf asks for, fail on it");
+	env.in.scram = PROOF_SCRAM_NOT_USED;
+	env_prove(&env);
+	env_expect(&env, "ed25519", SEVERITY_WARNING, "server db1.example.com",
+		   "pg_hba.conf asks for no SCRAM passwords now, but logins with them would fail");
+	env.in.scram = PROOF_SCRAM_USED;
 	env.in.servers.live[PROOF_NEW] = true;
 	env_prove(&env);
 	env_expect(&env, "ed25519", SEVERITY_WARNING, "server db1.example.com", "already today");
