@@ -27,7 +27,8 @@ int store_init(struct store *store, const char *environment, enum state state, s
 	*store = (struct store){.state = state, .phase = PHASE__MAX};
 	store->history = js_new_array();
 	store->waivers = js_new_array();
-	if (!store->history || !store->waivers ||
+	store->acks = js_new_array();
+	if (!store->history || !store->waivers || !store->acks ||
 	    store_set(&store->environment, environment, err)) {
 		store_release(store);
 		return err_nomem(err);
@@ -57,6 +58,7 @@ void store_release(struct store *store)
 	strs_release(&store->behind);
 	js_free(store->history);
 	js_free(store->waivers);
+	js_free(store->acks);
 	*store = (struct store){0};
 }
 
@@ -207,7 +209,8 @@ static int parse_root(struct store *store, const struct json *root, const char *
 	rc = rc ? rc : get_strings(&store->host_set, root, "host_set", name, err);
 	rc = rc ? rc : get_strings(&store->behind, root, "behind", name, err);
 	rc = rc ? rc : get_list(&store->history, root, "history", name, err);
-	return rc ? rc : get_list(&store->waivers, root, "waivers", name, err);
+	rc = rc ? rc : get_list(&store->waivers, root, "waivers", name, err);
+	return rc ? rc : get_list(&store->acks, root, "acks", name, err);
 }
 
 int store_parse(struct store *store, const char *text, size_t len, const char *name,
@@ -278,6 +281,7 @@ int store_dump(struct buf *out, const struct store *store, struct err *err)
 	bad |= js_set(root, "history", js_copy(store->history));
 	bad |= js_set(root, "behind", strings(&store->behind));
 	bad |= js_set(root, "waivers", js_copy(store->waivers));
+	bad |= js_set(root, "acks", js_copy(store->acks));
 	rc = bad ? err_nomem(err) : js_dump(out, root, true, err);
 	js_free(root);
 	return rc;
@@ -321,49 +325,4 @@ int store_begin(struct store *store, const struct transition *row, const char *b
 void store_end(struct store *store)
 {
 	under_way_release(&store->under_way);
-}
-
-struct json *store_last(const struct store *store, const char *outcome)
-{
-	for (size_t i = js_count(store->history); i > 0; i--) {
-		struct json *entry = js_at(store->history, i - 1);
-
-		if (!strcmp(js_str(entry, "outcome", ""), outcome))
-			return entry;
-	}
-	return NULL;
-}
-
-size_t store_list_count(const struct json *object, const char *key)
-{
-	int64_t count = js_int(object, key, 0);
-
-	return count > 0 ? (size_t)count : js_count(js_get(object, key));
-}
-
-static int shorten(struct json *object, const char *key, struct err *err)
-{
-	struct json *list = js_get(object, key);
-
-	if (!js_is_array(list))
-		return 0;
-	return js_set_int(object, key, (int64_t)js_count(list)) ? err_nomem(err) : 0;
-}
-
-int store_shorten_history(struct store *store, size_t whole, struct err *err)
-{
-	size_t count = js_count(store->history);
-	int rc = 0;
-
-	for (size_t i = 0; i + whole < count && !rc; i++) {
-		struct json *entry = js_at(store->history, i);
-		struct json *runs = js_get(entry, "rollout");
-
-		rc = shorten(entry, "findings", err);
-		rc = rc ? rc : shorten(js_get(entry, "probes"), "leaves", err);
-		rc = rc ? rc : shorten(js_get(entry, "probes"), "logins", err);
-		for (size_t k = 0; k < js_count(runs) && !rc; k++)
-			rc = shorten(js_at(runs, k), "hosts", err);
-	}
-	return rc;
 }

@@ -10,7 +10,8 @@
  *    "generations": {"old": "g1", "new": "g2", "last": "g2",
  *    "retired": null}, "host_set": ["db1.example.com"],
  *    "history": [{"rotation", "phase", "direction", "outcome", "by", "at", "commit", …}],
- *    "behind": ["db3.example.com"], "waivers": [{"gate", "subject", "reason", "by", "at"}]}
+ *    "behind": ["db3.example.com"], "waivers": [{"gate", "subject", "reason", "by", "at"}],
+ *    "acks": [{"app", "phase", "who", "by", "at"}]}
  *
  * "state" is the last state that was proven; while "under_way" is set, the inventory holds the
  * target of its "to". "revision" grows with every change, so that the newer of two is known.
@@ -52,6 +53,7 @@ struct store {
 	struct strs behind;
 	struct json *history; /* array, oldest first */
 	struct json *waivers; /* array: those of the rotation under way */
+	struct json *acks;    /* array: likewise; what applications' administrators confirmed */
 };
 
 /* An environment without a state file: absent, or idle where it has a chain. */
@@ -79,5 +81,20 @@ int store_shorten_history(struct store *store, size_t whole, struct err *err);
 size_t store_list_count(const struct json *object, const char *key);
 /* The last history entry with that outcome, or NULL. */
 struct json *store_last(const struct store *store, const char *outcome);
+/*
+ * When a phase of the present rotation was last completed in that direction, in seconds since the
+ * epoch; 0 where it was not, or where it went the other way since then.
+ */
+int64_t store_when(const struct store *store, enum phase phase, enum direction direction);
+/* The application's word about a phase of the present rotation, or NULL. */
+const struct json *store_ack(const struct store *store, const char *app, enum phase phase);
+/* who: whose word it is ("" where only by, who types it, is known). Raises the revision. */
+int store_add_ack(struct store *store, const char *app, enum phase phase, const char *who,
+		  const char *by, int64_t now, struct err *err);
+/*
+ * Takes out the words about that phase (PHASE__MAX: all), because it was undone, or because they
+ * served; they are added to out where it is not NULL.
+ */
+int store_take_acks(struct store *store, enum phase phase, struct json *out, struct err *err);
 
 #endif

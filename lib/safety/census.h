@@ -69,8 +69,8 @@ struct sighting {
 	size_t sessions;    /* in the sample that saw it last */
 	int64_t first_seen; /* times of samples */
 	int64_t last_seen;
-	int64_t oldest_since; /* of the sessions in that last sample: when they logged in */
-	int64_t newest_since;
+	int64_t oldest_since; /* of the sessions in that last sample: the first login */
+	int64_t newest_since; /* the newest login that any sample saw */
 };
 
 /* One run over all servers. */
