@@ -42,10 +42,12 @@ static int align(struct session *session, const struct head *head, bool *moved, 
 static int add_prefixes(struct strs *out, const struct session *session, struct err *err)
 {
 	static const char *const fixed[] = {
-		"ansible.cfg", "roles",	    "library",	   "module_utils",     "filter_plugins",
-		"plugins",     "playbooks", "tasks",	   "templates",	       "files",
-		"group_vars",  "host_vars", "collections", "requirements.yml", "requirements.yaml",
-		"vars",
+		"ansible.cfg",	     "roles",	       "library",
+		"module_utils",	     "filter_plugins", "action_plugins",
+		"plugins",	     "playbooks",      "tasks",
+		"templates",	     "files",	       "group_vars",
+		"host_vars",	     "collections",    "requirements.yml",
+		"requirements.yaml", "vars",
 	};
 	const struct environment *env = session->env;
 	const char *const own[] = {env->inventory, env->certs, env->keys, env->chain,
@@ -64,6 +66,8 @@ static int add_prefixes(struct strs *out, const struct session *session, struct 
 		for (size_t i = 0; i < env->rollout[phase].count && !rc; i++)
 			rc = strs_add_unique(out, env->rollout[phase].items[i].playbook, err);
 	}
+	for (size_t i = 0; i < env->check.count && !rc; i++)
+		rc = strs_add_unique(out, env->check.items[i].playbook, err);
 	return rc;
 }
 

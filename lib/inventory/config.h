@@ -20,6 +20,8 @@
 #include "base/strs.h"
 
 #define CONFIG_FILE	     "certrotate.yml"
+#define CONFIG_ROLLOUT	     "rollout_new_certs.yml" /* playbooks, where no other is named */
+#define CONFIG_CHECK	     "check_certs.yml"
 #define CONFIG_PORT	     5432
 #define CONFIG_DEADLINE_S    3600 /* of a playbook, an exec hook or an ansible hook */
 #define CONFIG_WEBHOOK_S     60	  /* deadline of a webhook */
@@ -45,6 +47,7 @@ struct rollout_step {
 	char *limit;	 /* a host pattern; NULL where not given */
 	struct strs extra_args;
 	int64_t deadline; /* seconds */
+	int64_t canary;	  /* seconds to wait behind it for TLS failures on its hosts; 0: not */
 };
 
 struct rollout {
@@ -80,6 +83,7 @@ struct environment {
 	char *remote; /* a remote's name */
 	bool push;
 	struct rollout rollout[ROLLOUT__MAX];
+	struct rollout check;	    /* what looks at the hosts' files; empty: nothing does */
 	bool endpoints_given;	    /* false: the chain's servers, see environment_endpoints */
 	struct endpoints endpoints; /* empty with endpoints_given: nothing is probed */
 	char *login_user;

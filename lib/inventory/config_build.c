@@ -210,6 +210,7 @@ int step_build(struct rollout_step *out, const struct config_layers *layers,
 	const struct yaml *yaml = layers->yaml;
 	const struct yaml_node *args = yaml_get(yaml, node, "extra_args");
 	const struct yaml_node *deadline = yaml_get(yaml, node, "deadline");
+	const struct yaml_node *canary = yaml_get(yaml, node, "canary");
 	int rc = layer_path(&out->playbook, layers, yaml_get(yaml, node, "playbook"), err);
 
 	if (!rc)
@@ -226,39 +227,79 @@ int step_build(struct rollout_step *out, const struct config_layers *layers,
 	out->deadline = CONFIG_DEADLINE_S;
 	if (!rc && !yaml_is_null(deadline))
 		rc = sys_duration_parse(deadline->value, &out->deadline, err);
+	if (!rc && !yaml_is_null(canary))
+		rc = sys_duration_parse(canary->value, &out->canary, err);
 	return rc;
 }
 
 static int default_step(struct rollout_step *out, const struct config_layers *layers,
-			struct err *err)
+			const char *playbook, struct err *err)
 {
 	out->deadline = CONFIG_DEADLINE_S;
-	return repo_path(&out->playbook, layers->root, "rollout_new_certs.yml", err);
+	return repo_path(&out->playbook, layers->root, playbook, err);
+}
+
+/* The list of steps at rollout.KEY; fallback: the playbook of its only step where it is left out.
+ */
+static int steps_build(struct rollout *out, const struct config_layers *layers, const char *key,
+		       const char *fallback, struct err *err)
+{
+	const struct yaml_node *list = pick(layers, "rollout", key);
+	size_t count = list ? list->count : fallback != NULL;
+	const struct yaml_node *m = list ? list->first : NULL;
+	int rc = 0;
+
+	if (!count)
+		return 0;
+	out->items = calloc(count, sizeof(*out->items));
+	if (!out->items)
+		return err_nomem(err);
+	while (out->count < count && !rc) {
+		struct rollout_step *step = &out->items[out->count++];
+
+		rc = m ? step_build(step, layers, m, err)
+		       : default_step(step, layers, fallback, err);
+		m = m ? m->next : NULL;
+	}
+	return rc;
+}
+
+/* Who waits for failures has to be able to see them. */
+static int check_canaries(const struct environment *env, const struct config_layers *layers,
+			  enum rollout_phase phase, struct err *err)
+{
+	const struct yaml_node *list = pick(layers, "rollout", rollout_phase_name(phase));
+
+	for (const struct yaml_node *m = list ? list->first : NULL; m; m = m->next) {
+		const struct yaml_node *canary = yaml_get(layers->yaml, m, "canary");
+
+		if (yaml_is_null(canary) || env->check.count)
+			continue;
+		(void)yaml_err(layers->yaml, canary, ERR_USAGE, err,
+			       "a canary needs a playbook that reads the servers' logs, and "
+			       "environment '%s' has none",
+			       env->name);
+		return err_hint(err, "bring " CONFIG_CHECK " into the repository, or name another "
+				     "with rollout.check");
+	}
+	return 0;
 }
 
 static int rollout_build(struct environment *env, const struct config_layers *layers,
 			 struct err *err)
 {
-	int rc = 0;
+	char *path = path_join(layers->root, CONFIG_CHECK);
+	int rc = path ? steps_build(&env->check, layers, "check",
+				    file_exists(path) ? CONFIG_CHECK : NULL, err)
+		      : err_nomem(err);
 
-	for (int phase = 0; phase < ROLLOUT__MAX && !rc; phase++) {
-		const struct yaml_node *list = pick(layers, "rollout",
-						    rollout_phase_name((enum rollout_phase)phase));
-		struct rollout *rollout = &env->rollout[phase];
-		size_t count = list ? list->count : 1;
-		const struct yaml_node *m = list ? list->first : NULL;
+	free(path);
+	for (int i = 0; i < ROLLOUT__MAX && !rc; i++) {
+		const enum rollout_phase phase = (enum rollout_phase)i;
 
-		if (!count)
-			continue;
-		rollout->items = calloc(count, sizeof(*rollout->items));
-		if (!rollout->items)
-			return err_nomem(err);
-		while (rollout->count < count && !rc) {
-			struct rollout_step *step = &rollout->items[rollout->count++];
-
-			rc = m ? step_build(step, layers, m, err) : default_step(step, layers, err);
-			m = m ? m->next : NULL;
-		}
+		rc = steps_build(&env->rollout[i], layers, rollout_phase_name(phase),
+				 CONFIG_ROLLOUT, err);
+		rc = rc ? rc : check_canaries(env, layers, phase, err);
 	}
 	return rc;
 }
@@ -497,6 +538,13 @@ void step_release(struct rollout_step *step)
 	strs_release(&step->extra_args);
 }
 
+static void steps_release(struct rollout *steps)
+{
+	for (size_t i = 0; i < steps->count; i++)
+		step_release(&steps->items[i]);
+	free(steps->items);
+}
+
 void environment_release(struct environment *env)
 {
 	free(env->name);
@@ -518,6 +566,9 @@ void environment_release(struct environment *env)
 			step_release(&env->rollout[phase].items[i]);
 		free(env->rollout[phase].items);
 	}
+	for (int phase = 0; phase < ROLLOUT__MAX; phase++)
+		steps_release(&env->rollout[phase]);
+	steps_release(&env->check);
 	endpoints_release(&env->endpoints);
 	*env = (struct environment){.name = NULL};
 }

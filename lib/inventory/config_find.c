@@ -124,6 +124,9 @@ static int check_playbooks(const struct config *config, const struct environment
 {
 	int rc = 0;
 
+	for (size_t i = 0; i < env->check.count && !rc; i++)
+		rc = check_readable(config, env, env->check.items[i].playbook, "a playbook",
+				    "rollout.check", false, err);
 	for (int phase = 0; phase < ROLLOUT__MAX && !rc; phase++) {
 		char key[32];
 

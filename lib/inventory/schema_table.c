@@ -24,16 +24,24 @@ static const struct schema git_members[] = {
 	{0},
 };
 
+#define STEP                                                                                       \
+	{.key = "playbook", .type = SCHEMA_PATH, .required = true, .help = "the playbook to run"},   \
+	{.key = "tags", .type = SCHEMA_WORDS, .help = "run these tags only"},                        \
+	{.key = "skip_tags", .type = SCHEMA_WORDS, .help = "leave these tags out"},                  \
+	{.key = "limit", .type = SCHEMA_TEXT, .help = "a host pattern, as --limit takes it"},        \
+	{.key = "extra_args", .type = SCHEMA_TEXTS, .fallback = "[]",                                \
+	 .help = "further arguments of ansible-playbook"},                                           \
+	{.key = "deadline", .type = SCHEMA_DURATION, .fallback = "1h", .min = 1, .max = 7 * DAY_S,   \
+	 .help = "the run is stopped after this time"}
 static const struct schema step_members[] = {
-	{.key = "playbook", .type = SCHEMA_PATH, .required = true,
-	 .help = "the playbook to run"},
-	{.key = "tags", .type = SCHEMA_WORDS, .help = "run these tags only"},
-	{.key = "skip_tags", .type = SCHEMA_WORDS, .help = "leave these tags out"},
-	{.key = "limit", .type = SCHEMA_TEXT, .help = "a host pattern, as --limit takes it"},
-	{.key = "extra_args", .type = SCHEMA_TEXTS, .fallback = "[]",
-	 .help = "further arguments of ansible-playbook"},
-	{.key = "deadline", .type = SCHEMA_DURATION, .fallback = "1h", .min = 1, .max = 7 * DAY_S,
-	 .help = "the run is stopped after this time"},
+	STEP,
+	{.key = "canary", .type = SCHEMA_DURATION, .min = 1, .max = 7 * DAY_S,
+	 .help = "how long TLS failures on its hosts are waited for before the next step"},
+	{0},
+};
+
+static const struct schema check_members[] = {
+	STEP,
 	{0},
 };
 
@@ -45,6 +53,9 @@ static const struct schema rollout_members[] = {
 	ROLLOUT("servers", "steps that bring new server certificates and keys to the hosts"),
 	ROLLOUT("clients", "steps that bring new client certificates and keys to the hosts"),
 	ROLLOUT("prune", "steps that bring the bundles without the old generation to the hosts"),
+	{.key = "check", .type = SCHEMA_ITEMS, .fallback = "[{playbook: check_certs.yml}]",
+	 .members = check_members,
+	 .help = "steps that look at the files on the hosts; left out: where that playbook is there"},
 	{0},
 };
 
