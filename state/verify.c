@@ -10,20 +10,6 @@
 
 #define PAUSE_MS 400
 
-static const struct expectation expectations[STATE__MAX] = {
-	[STATE_ABSENT] = {EXPECT_ANY, EXPECT_ANY},
-	[STATE_IDLE] = {EXPECT_REFUSED, EXPECT_ACCEPTED},
-	[STATE_GENERATED] = {EXPECT_ACCEPTED, EXPECT_ANY},
-	[STATE_TRUSTED] = {EXPECT_ACCEPTED, EXPECT_ACCEPTED},
-	[STATE_SERVERS_SWITCHED] = {EXPECT_ACCEPTED, EXPECT_ACCEPTED},
-	[STATE_CLIENTS_SWITCHED] = {EXPECT_ACCEPTED, EXPECT_ACCEPTED},
-};
-
-const struct expectation *verify_expectation(enum state state)
-{
-	return &expectations[state];
-}
-
 /* One round of looking, thrown away when a later one is made. */
 struct round {
 	struct session *session;
@@ -211,7 +197,7 @@ struct login {
 	size_t endpoint;
 	const struct gen_leaf *leaf;
 	const char *generation; /* "old", "new" */
-	enum expect expect;
+	enum want want;
 };
 
 /* By the first of an endpoint's logins that gets in. */
@@ -256,9 +242,9 @@ static int judge_login(struct round *round, const struct login *login,
 	char *reason;
 	int rc;
 
-	if (login->expect == EXPECT_ANY || (login->expect == EXPECT_REFUSED && refused))
+	if (login->want == WANT_NOTHING || (login->want == WANT_OUT && refused))
 		return 0;
-	if (login->expect == EXPECT_ACCEPTED && in) {
+	if (login->want == WANT_IN && in) {
 		if (result->outcome == PG_ACCEPTED)
 			return judge_replication(round, login->endpoint, result, entry, err);
 		return findings_add(
@@ -272,9 +258,9 @@ static int judge_login(struct round *round, const struct login *login,
 	}
 	reason = str_fmt("the %s client certificate (user %s) %s: %s", login->generation,
 			 login->leaf->name,
-			 login->expect == EXPECT_ACCEPTED ? "does not get in"
-			 : in				  ? "still opens it"
-							  : "may still open it",
+			 login->want == WANT_IN ? "does not get in"
+			 : in			? "still opens it"
+						: "may still open it",
 			 result->message);
 	rc = reason ? add(round, "client-login", SEVERITY_BLOCK, endpoint->name,
 			  "see that the rollout brought the CA bundle to this server and that it "
@@ -289,14 +275,14 @@ static int judge_login(struct round *round, const struct login *login,
 static size_t plan_logins(struct login *logins, struct round *round)
 {
 	const struct verify_input *in = round->in;
-	const struct expectation *expectation = verify_expectation(in->target->state);
+	enum state state = in->target->state;
 	const char *user = round->session->env->login_user;
 	const struct {
 		const struct gen_leaf *leaf;
 		const char *name;
-		enum expect expect;
-	} both[] = {{login_leaf(in->old_gen, user), "old", expectation->old_client},
-		    {login_leaf(in->new_gen, user), "new", expectation->new_client}};
+		enum want want;
+	} both[] = {{login_leaf(in->old_gen, user), "old", expect(state, CHECK_OLD_CLIENT)},
+		    {login_leaf(in->new_gen, user), "new", expect(state, CHECK_NEW_CLIENT)}};
 	size_t count = 0;
 
 	for (size_t i = 0; i < round->endpoints.count; i++) {
@@ -305,9 +291,9 @@ static size_t plan_logins(struct login *logins, struct round *round)
 		    !round->seen[i].answered)
 			continue;
 		for (size_t g = 0; g < 2; g++) {
-			if (both[g].leaf && both[g].expect != EXPECT_ANY)
+			if (both[g].leaf && both[g].want != WANT_NOTHING)
 				logins[count++] = (struct login){i, both[g].leaf, both[g].name,
-								 both[g].expect};
+								 both[g].want};
 		}
 	}
 	return count;
