@@ -561,11 +561,6 @@ void environment_release(struct environment *env)
 	free(env->census_certificate);
 	free(env->census_key);
 	free(env->census_playbook);
-	for (int phase = 0; phase < ROLLOUT__MAX; phase++) {
-		for (size_t i = 0; i < env->rollout[phase].count; i++)
-			step_release(&env->rollout[phase].items[i]);
-		free(env->rollout[phase].items);
-	}
 	for (int phase = 0; phase < ROLLOUT__MAX; phase++)
 		steps_release(&env->rollout[phase]);
 	steps_release(&env->check);
