@@ -7,6 +7,7 @@
 
 #include "net/pg.h"
 #include "net/probe.h"
+#include "state/login.h"
 
 #define PAUSE_MS 400
 
@@ -28,46 +29,6 @@ struct round {
 	bool differs; /* something that time may mend */
 };
 
-/* The inventory's leaf for an endpoint: the server leaf of its name, in whichever authority. */
-static const struct gen_leaf *server_leaf(const struct generation *gen, const char *name)
-{
-	for (size_t a = 0; gen && a < gen->authority_count; a++) {
-		const struct gen_leaf *leaf = generation_leaf(gen, gen->authorities[a].name, name);
-
-		if (leaf && leaf->kind == LEAF_SERVER)
-			return leaf;
-	}
-	return NULL;
-}
-
-static const struct gen_leaf *target_server_leaf(const struct target *target, const char *name)
-{
-	const struct gen_leaf *older = server_leaf(target->old_gen, name);
-	const struct gen_leaf *newer = server_leaf(target->new_gen, name);
-
-	if (target_row(target->state)->servers == PICK_NEW)
-		return newer ? newer : older;
-	return older;
-}
-
-/* The bundle that clients hold: the one of the authority that the endpoint's leaf comes from. */
-static const char *client_bundle(const struct target *target, const char *name)
-{
-	const struct gen_leaf *leaf = target_server_leaf(target, name);
-	struct target_value chain;
-
-	if (!leaf) {
-		for (size_t i = 0; !leaf && i < target->old_gen->leaf_count; i++) {
-			if (target->old_gen->leaves[i].kind == LEAF_SERVER)
-				leaf = &target->old_gen->leaves[i];
-		}
-	}
-	if (!leaf)
-		return NULL;
-	chain = target_chain(target, leaf->authority);
-	return chain.present ? chain.text : NULL;
-}
-
 static int add(struct round *round, const char *check, enum severity severity, const char *subject,
 	       const char *advice, struct err *err, const char *reason)
 {
@@ -81,8 +42,8 @@ static int wrong_leaf(struct round *round, const struct endpoint *endpoint,
 		      struct err *err)
 {
 	const struct verify_input *in = round->in;
-	const struct gen_leaf *older = server_leaf(in->old_gen, endpoint->name);
-	const struct gen_leaf *newer = server_leaf(in->new_gen, endpoint->name);
+	const struct gen_leaf *older = login_server_leaf(in->old_gen, endpoint->name);
+	const struct gen_leaf *newer = login_server_leaf(in->new_gen, endpoint->name);
 	const char *which = "a certificate of neither generation";
 	char *reason;
 	int rc;
@@ -106,7 +67,7 @@ static int wrong_leaf(struct round *round, const struct endpoint *endpoint,
 static int judge_leaf(struct round *round, const struct endpoint *endpoint,
 		      const struct probe_result *result, struct err *err)
 {
-	const struct gen_leaf *want = target_server_leaf(round->in->target, endpoint->name);
+	const struct gen_leaf *want = login_served(round->in->target, endpoint->name);
 	int rc = 0;
 
 	if (result->outcome != PROBE_CONNECTED && !result->leaf)
@@ -152,7 +113,7 @@ static int probe_leaves(struct round *round, struct err *err)
 		targets[i].port = endpoint->port;
 		rc = probe_protocol_parse(&targets[i].protocol,
 					  endpoint_protocol_name(endpoint->protocol), err);
-		targets[i].trust_pem = client_bundle(round->in->target, endpoint->name);
+		targets[i].trust_pem = login_bundle(round->in->target, endpoint->name);
 	}
 	if (!rc)
 		rc = probe_run(&results, round->loop, targets, round->endpoints.count, NULL, err);
@@ -174,23 +135,6 @@ static int probe_leaves(struct round *round, struct err *err)
 	probe_results_release(&results);
 	free(targets);
 	return rc;
-}
-
-/* Who logs in: the configured user's leaf, else the first client's of that generation. */
-static const struct gen_leaf *login_leaf(const struct generation *gen, const char *user)
-{
-	const struct gen_leaf *first = NULL;
-
-	for (size_t i = 0; gen && i < gen->leaf_count; i++) {
-		const struct gen_leaf *leaf = &gen->leaves[i];
-
-		if (leaf->kind != LEAF_CLIENT || !leaf->key.data)
-			continue;
-		if (!strcmp(leaf->name, user))
-			return leaf;
-		first = first ? first : leaf;
-	}
-	return first;
 }
 
 struct login {
@@ -281,8 +225,8 @@ static size_t plan_logins(struct login *logins, struct round *round)
 		const struct gen_leaf *leaf;
 		const char *name;
 		enum want want;
-	} both[] = {{login_leaf(in->old_gen, user), "old", expect(state, CHECK_OLD_CLIENT)},
-		    {login_leaf(in->new_gen, user), "new", expect(state, CHECK_NEW_CLIENT)}};
+	} both[] = {{login_client_leaf(in->old_gen, user), "old", expect(state, CHECK_OLD_CLIENT)},
+		    {login_client_leaf(in->new_gen, user), "new", expect(state, CHECK_NEW_CLIENT)}};
 	size_t count = 0;
 
 	for (size_t i = 0; i < round->endpoints.count; i++) {
@@ -336,7 +280,7 @@ static int try_logins(struct round *round, struct err *err)
 		items[i].database = round->session->env->login_database;
 		items[i].cert_pem = logins[i].leaf->pem;
 		items[i].key = &logins[i].leaf->key;
-		items[i].roots_pem = client_bundle(round->in->target, endpoint->name);
+		items[i].roots_pem = login_bundle(round->in->target, endpoint->name);
 		items[i].queries = queries;
 		items[i].query_count = 1;
 	}
