@@ -14,7 +14,7 @@
 #include "safety/census.h"
 #include "state/session.h"
 
-/* This machine's record; empty where there is none yet. census_release() it. */
+/* This machine's record; empty where there is none yet. census_release() it. No network. */
 int census_load(struct census *out, const struct session *session, struct err *err);
 
 struct census_options {

@@ -203,6 +203,11 @@ const char *js_string_value(const struct json *value)
 	return json_string_value(in(value));
 }
 
+int64_t js_int_value(const struct json *value)
+{
+	return json_integer_value(in(value));
+}
+
 size_t js_count(const struct json *array)
 {
 	return json_is_object(in(array)) ? json_object_size(in(array)) : json_array_size(in(array));

@@ -52,6 +52,7 @@ const char *js_str(const struct json *object, const char *key, const char *fallb
 int64_t js_int(const struct json *object, const char *key, int64_t fallback);
 bool js_bool(const struct json *object, const char *key, bool fallback);
 const char *js_string_value(const struct json *value); /* NULL where it is no string */
+int64_t js_int_value(const struct json *value);	       /* 0 where it is no integer */
 size_t js_count(const struct json *array);	       /* members of an array or object */
 struct json *js_at(const struct json *array, size_t index);
 /* The keys of an object, in their order: each returns NULL at the end. */

@@ -21,8 +21,16 @@
 #include "base/strs.h"
 #include "pki/cert.h"
 
-#define CENSUS_UNKNOWN	     "unknown" /* the generation of a serial that no known leaf has */
-#define CENSUS_SAMPLES_MAX   4000      /* kept in a record; older ones are dropped */
+#define CENSUS_UNKNOWN	   "unknown"  /* the generation of a serial that no known leaf has */
+#define CENSUS_OTHERS	   "(others)" /* application, or server, of sightings that are joined */
+#define CENSUS_SAMPLES_MAX 4000	      /* kept in a record; older ones are dropped */
+#define CENSUS_MISSED_MAX  20	      /* reasons kept in a sample */
+/*
+ * Applications with a number in their name must not blow up the record: beyond so many of one
+ * (server, user, generation, kind) the rest are one sighting, of CENSUS_OTHERS. In a record with
+ * so many sightings all that are new are joined, over all servers.
+ */
+#define CENSUS_APART_MAX     50
 #define CENSUS_SIGHTINGS_MAX 50000
 
 /* How a session came in. */
@@ -46,7 +54,11 @@ struct census_session {
 	int64_t since; /* backend_start */
 };
 
-/* Which leaf a serial belongs to. Several generations may share a leaf: the first added counts. */
+/*
+ * Which leaf a serial belongs to. Several generations may share a leaf: the first added counts.
+ * Authorities that count from 1 give one number to several leaves: the one whose name is the
+ * session's user counts then.
+ */
 struct census_index;
 
 int census_index_new(struct census_index **out, struct err *err);
@@ -63,7 +75,7 @@ struct sighting {
 	char *address;
 	char *generation; /* "g2", CENSUS_UNKNOWN, or "" without a certificate */
 	char *leaf;	  /* whose certificate it is, by the inventory's name; "" if not known */
-	char *serial;	  /* decimal; "" without one */
+	char *serial;	  /* decimal; "" without one, and where sightings of several are joined */
 	enum census_kind kind;
 	bool replication;
 	size_t sessions;    /* in the sample that saw it last */
@@ -73,16 +85,25 @@ struct sighting {
 	int64_t newest_since; /* the newest login that any sample saw */
 };
 
+struct census_count {
+	char generation[16]; /* "g2" */
+	size_t sessions;
+};
+
 /* One run over all servers. */
 struct census_sample {
-	int64_t at;
+	int64_t at;	    /* later than that of the sample before */
 	size_t servers;	    /* that were asked */
-	struct strs missed; /* "db3.example.com: why" for each that did not answer, or not fully */
+	size_t answered;    /* of them, and showed all sessions */
+	struct strs missed; /* "db3.example.com: why" of those that did not: the first of them */
 	/* Sessions by what they showed: for the trend. */
 	size_t by_old; /* generations other than the newest that is known */
 	size_t by_new; /* the newest */
 	size_t by_unknown;
-	size_t without; /* no certificate */
+	size_t without; /* no certificate, over the network */
+	size_t local;
+	struct census_count *counts; /* by generation, in the order in which they were seen */
+	size_t count_count;
 };
 
 struct census {
@@ -90,12 +111,13 @@ struct census {
 	size_t sample_count, sample_cap;
 	struct sighting *sightings; /* in the order in which they came */
 	size_t sighting_count, sighting_cap;
-	struct strmap index; /* of sightings by what makes them alike */
+	struct strmap index;  /* of sightings by what makes them alike */
+	struct strmap groups; /* how many are kept apart, by (server, user, generation, kind) */
 };
 
 #define CENSUS_INIT                                                                                \
 	{                                                                                          \
-		NULL, 0, 0, NULL, 0, 0, STRMAP_INIT                                                \
+		NULL, 0, 0, NULL, 0, 0, STRMAP_INIT, STRMAP_INIT                                   \
 	}
 
 void census_release(struct census *census);
@@ -103,7 +125,9 @@ void census_release(struct census *census);
 /*
  * A run: begin it, add what each server says, note those that did not answer. Sightings are
  * updated at once. A server that shows a role only its own sessions counts as missed: it is to be
- * given to census_missed.
+ * given to census_missed. Control characters in what a server says, and bytes that are no UTF-8,
+ * become '?'. Of a clock that was set back: samples from the future are dropped, and what was seen
+ * then counts as seen now.
  */
 int census_begin(struct census *census, int64_t at, struct err *err);
 int census_add(struct census *census, const struct census_index *index, const char *server,
@@ -112,9 +136,20 @@ int census_answered(struct census *census, const char *server, struct err *err);
 int census_missed(struct census *census, const char *server, const char *why, struct err *err);
 
 /* Forgets samples and sightings that were seen last before that time. */
-void census_forget(struct census *census, int64_t before);
+int census_forget(struct census *census, int64_t before, struct err *err);
 
-/* The record's file: JSON, version 1. Parsing refuses what was not written by this, ERR_FAIL. */
+/*
+ * The record's file: JSON, version 1. Parsing refuses what was not written by this, ERR_FAIL. NULL
+ * when out of memory.
+ *
+ *   {"version": 1, "texts": ["db1.example.com", "app", …],
+ *    "samples": [[at, servers, answered, old, new, unknown, without, local, [[text, sessions], …],
+ *                 [text, …]], …],
+ *    "sightings": [[server, user, application, address, generation, leaf, serial, kind,
+ *                   replication, sessions, first seen, last seen, oldest, newest], …]}
+ *
+ * Texts stand in rows as their index.
+ */
 struct json *census_json(const struct census *census);
 int census_parse(struct census *out, const char *text, size_t len, const char *name,
 		 struct err *err);
