@@ -308,6 +308,21 @@ const char *cert_common_name(const struct cert *cert)
 	return cert->common_name;
 }
 
+int cert_dn(char **out, const struct cert *cert, struct err *err)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text = NULL;
+
+	if (bio &&
+	    X509_NAME_print_ex(bio, X509_get_subject_name(cert->x509), 0, XN_FLAG_RFC2253) >= 0)
+		text = bio_text(bio);
+	BIO_free(bio);
+	if (!text)
+		return ossl_err(err, "%s: its subject cannot be written", cert->subject);
+	*out = text;
+	return 0;
+}
+
 bool cert_same_subject(const struct cert *a, const struct cert *b)
 {
 	const unsigned char *x, *y;

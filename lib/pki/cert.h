@@ -40,6 +40,11 @@ bool cert_equal(const struct cert *a, const struct cert *b);
 const char *cert_subject(const struct cert *cert);
 const char *cert_issuer(const struct cert *cert);
 const char *cert_common_name(const struct cert *cert); /* the first CN; "" where there is none */
+/*
+ * The subject in RFC 2253's own order as PostgreSQL compares it with clientname=DN, "CN=app,O=Acme"
+ * (be-secure-openssl.c: XN_FLAG_RFC2253); free() it.
+ */
+int cert_dn(char **out, const struct cert *cert, struct err *err);
 bool cert_same_subject(const struct cert *a, const struct cert *b); /* the DER, byte for byte */
 
 /* Upper-case hex without separators as openssl prints it; decimal as in pg_stat_ssl. */
