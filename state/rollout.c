@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "inventory/hosts.h"
-#include "proc/ansible.h"
+#include "state/play.h"
 #include "state/steps.h"
 
 #define PATIENCE_MS 20000
@@ -28,37 +27,6 @@ struct run {
 	size_t reached;	      /* hosts, all playbooks together */
 };
 
-/*
- * "PATTERN:!db3" in Ansible's pattern language; NULL where nothing is limited. "all" leaves out the
- * localhost that no inventory names, where a playbook may hand an application its files.
- */
-static char *limit_of(const struct rollout_step *step, const struct run *run)
-{
-	struct buf text;
-	char *limit;
-
-	buf_init(&text, BUF_TEXT_MAX);
-	for (size_t i = 0; run->only && i < run->only->count; i++)
-		buf_addf(&text, "%s%s", i ? ":" : "", run->only->items[i]);
-	if (!run->only && ((run->skip && run->skip->count) || step->limit))
-		buf_adds(&text, step->limit ? step->limit : "all:localhost");
-	for (size_t i = 0; !run->only && run->skip && i < run->skip->count; i++)
-		buf_addf(&text, ":!%s", run->skip->items[i]);
-	limit = text.len ? buf_detach(&text) : NULL;
-	buf_release(&text);
-	return limit;
-}
-
-static char *log_path(const struct session *session, const struct run *run, size_t number)
-{
-	char at[SYS_TIME_SIZE];
-
-	sys_time_text(session->sys->now(session->sys), at);
-	for (char *c = at; *c; c++)
-		*c = *c == ':' ? '-' : *c;
-	return str_fmt("%s/logs/%s-%s-%zu.log", session->local_dir, at, run->log_name, number + 1);
-}
-
 static struct json *run_json(const struct rollout_step *step, const struct ansible_result *result)
 {
 	struct json *object = js_new_object(), *hosts = js_new_array();
@@ -78,49 +46,21 @@ static struct json *run_json(const struct rollout_step *step, const struct ansib
 static int run_step(struct session *session, const struct rollout_step *step, struct run *run,
 		    size_t number, struct json *evidence, struct err *err)
 {
-	const struct environment *env = session->env;
-	struct ansible_result result = {0};
-	struct strs args = STRS_INIT;
-	char *limit = limit_of(step, run);
-	char *log = run->log_name ? log_path(session, run, number) : NULL;
-	char *phase = str_fmt("certrotate_phase=%s", run->phase);
-	char *name = str_fmt("certrotate_environment=%s", env->name);
-	char *direction = str_fmt("certrotate_direction=%s", run->direction);
-	const char *const vars[] = {phase, name, direction, NULL};
-	struct ansible_spec spec = {.directory = repo_root(session->repo),
-				    .inventory = env->inventory,
-				    .playbook = step->playbook,
-				    .tags = step->tags,
-				    .skip_tags = step->skip_tags,
-				    .limit = limit,
-				    .extra_args = &args,
-				    .vars = vars,
-				    .deadline_s = step->deadline,
-				    .may_miss = run->only != NULL,
-				    .log_path = log,
-				    .title = run->phase,
-				    .color = session->log && session->log->color,
-				    .terminal = session->log && session->log->color,
-				    .log = session->log,
-				    .sys = session->sys,
-				    .stop = session->stop};
-	int rc = (log || !run->log_name) && phase && name && direction ? 0 : err_nomem(err);
+	const struct play play = {.step = step,
+				  .phase = run->phase,
+				  .direction = run->direction,
+				  .only = run->only,
+				  .skip = run->skip,
+				  .log_name = run->log_name,
+				  .number = number};
+	struct ansible_result result = {.hosts = NULL};
+	int rc = run->log_name ? play_run(&result, session, &play, err)
+			       : play_check(session, &play, err);
 
-	rc = rc ? rc : session_passwords(session, err);
-	rc = rc ? rc : strs_copy(&args, &step->extra_args, err);
-	rc = rc ? rc : strs_copy(&args, &session->passwords.ansible_args, err);
-	if (!rc)
-		rc = log ? ansible_run(&result, &spec, err) : ansible_check(&spec, err);
 	run->reached += result.count;
 	if (!rc && evidence && js_push(evidence, run_json(step, &result)))
 		rc = err_nomem(err);
 	ansible_result_release(&result);
-	strs_release(&args);
-	free(limit);
-	free(log);
-	free(phase);
-	free(name);
-	free(direction);
 	return rc;
 }
 
