@@ -81,6 +81,8 @@ void pg_finish(struct pg_session *session)
 	struct pg_run *run = session->run;
 
 	pg_disconnect(session);
+	if (session->result->message)
+		session->result->reason = session->result->message + strlen(session->label) + 2;
 	session->result->elapsed_ms = loop_now(run->loop) - session->began;
 	pg_files_done(&run->files, session->item);
 	session->next = run->idle;
@@ -155,8 +157,8 @@ static void set_options(struct pg_run *run, const struct pg_options *options)
 	if (!run->options.statement_ms)
 		run->options.statement_ms = PG_STATEMENT_MS;
 	(void)snprintf(run->setup, sizeof(run->setup),
-		       "SET statement_timeout = %lld; SET search_path = pg_catalog; "
-		       "SET default_transaction_read_only = on",
+		       "SET LOCAL statement_timeout = %lld; SET LOCAL search_path = pg_catalog; "
+		       "SET LOCAL transaction_read_only = on; ",
 		       (long long)run->options.statement_ms);
 	if (run->options.limit > run->count)
 		run->options.limit = run->count;

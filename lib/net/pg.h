@@ -67,7 +67,8 @@ struct pg_result {
 	size_t item;
 	char address[RESOLVE_TEXT_SIZE];
 	enum pg_outcome outcome;
-	char *message; /* for people, names host and port. Never NULL */
+	char *message;	    /* for people, names host and port. Never NULL */
+	const char *reason; /* the same without host, port and user */
 	char alert[48];
 	char sqlstate[6];     /* of PG_REFUSED_SERVER */
 	char *server_message; /* of PG_REFUSED_SERVER; else NULL */
@@ -111,6 +112,11 @@ struct pg_status {
 	char sender_host[256]; /* a standby: where from; "" unknown */
 	unsigned replicas;     /* walsenders connected, and of them in state streaming */
 	unsigned replicas_streaming;
+	/* pg_stat_archiver, which every role may read. */
+	int64_t archive_failures;   /* since its statistics began */
+	bool archive_fails;	    /* the last try failed: no file was archived since then */
+	int64_t archive_failed_ago; /* seconds since the last failure; -1: none */
+	char archive_failed_wal[64];
 	char client_serial[64]; /* of this session's certificate, decimal; "" without one */
 	char tls_version[16];
 };

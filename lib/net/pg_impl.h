@@ -65,7 +65,6 @@ struct pg_session {
 	int64_t began, ends;
 	bool tls_up;
 	bool logged_in;
-	bool setting_up;  /* the answer to the session's settings is awaited */
 	size_t query;	  /* under way */
 	size_t row_bytes; /* of this query */
 	char label[PG_LABEL_SIZE];

@@ -60,19 +60,29 @@ static void keep_cells(struct pg_session *session, const PGresult *answer)
 		session->run->rc = rc;
 }
 
+/*
+ * The settings go with each query, in one message: the server then runs both in one transaction of
+ * its own, and SET LOCAL ends with it. A setting of the session would stay behind in a pooler's
+ * connection, for whoever gets that next.
+ */
 void pg_send_query(struct pg_session *session)
 {
-	const char *text = session->setting_up
-				   ? session->run->setup
-				   : session->run->items[session->item].queries[session->query];
+	const struct pg_item *item = &session->run->items[session->item];
+	char *text = str_fmt("%s%s", session->run->setup, item->queries[session->query]);
 	int sent;
 
+	if (!text) {
+		session->run->rc = err_nomem(session->run->err);
+		pg_finish(session);
+		return;
+	}
 	session->row_bytes = 0;
 	pg_env_enter(&session->run->env);
 	sent = PQsendQuery(session->conn, text);
 	if (sent)
 		(void)PQsetSingleRowMode(session->conn);
 	pg_env_leave(&session->run->env);
+	free(text);
 	if (!sent) {
 		pg_give_up(session, PQerrorMessage(session->conn));
 		return;
@@ -85,10 +95,7 @@ void pg_send_query(struct pg_session *session)
 
 static void next_query(struct pg_session *session)
 {
-	if (session->setting_up)
-		session->setting_up = false;
-	else
-		session->query++;
+	session->query++;
 	if (session->query < session->result->row_sets)
 		pg_send_query(session);
 	else
@@ -101,8 +108,7 @@ static bool take_answer(struct pg_session *session, const PGresult *answer)
 	switch (PQresultStatus(answer)) {
 	case PGRES_SINGLE_TUPLE:
 	case PGRES_TUPLES_OK:
-		if (!session->setting_up)
-			keep_cells(session, answer);
+		keep_cells(session, answer);
 		return true;
 	case PGRES_COMMAND_OK:
 	case PGRES_EMPTY_QUERY:
@@ -110,9 +116,6 @@ static bool take_answer(struct pg_session *session, const PGresult *answer)
 		return true;
 	case PGRES_FATAL_ERROR:
 	case PGRES_BAD_RESPONSE:
-		/* without its settings a session is not used: the deadline would not hold */
-		if (session->setting_up)
-			return false;
 		query_failed(session, PQresultErrorMessage(answer),
 			     PQresultErrorField(answer, PG_DIAG_SQLSTATE));
 		return PQstatus(session->conn) == CONNECTION_OK;

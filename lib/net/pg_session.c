@@ -95,7 +95,6 @@ static void logged_in(struct pg_session *session)
 	result->row_sets = queries;
 	(void)PQsetErrorVerbosity(session->conn, PQERRORS_DEFAULT);
 	(void)PQsetnonblocking(session->conn, 1);
-	session->setting_up = true;
 	if (queries)
 		pg_send_query(session);
 	else

@@ -11,6 +11,10 @@ enum column {
 	COLUMN_SENDER,
 	COLUMN_REPLICAS,
 	COLUMN_STREAMING,
+	COLUMN_ARCHIVE_FAILURES,
+	COLUMN_ARCHIVE_FAILS,
+	COLUMN_ARCHIVE_AGO,
+	COLUMN_ARCHIVE_WAL,
 	COLUMN_SERIAL,
 	COLUMN_VERSION,
 	COLUMN__MAX
@@ -24,8 +28,12 @@ const char *pg_status_query(void)
 	       " (SELECT sender_host FROM pg_catalog.pg_stat_wal_receiver LIMIT 1),"
 	       " (SELECT count(*) FROM pg_catalog.pg_stat_replication),"
 	       " (SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE state = 'streaming'),"
-	       " s.client_serial, s.version"
+	       " a.failed_count, coalesce(a.last_failed_time > a.last_archived_time,"
+	       "  a.last_failed_time IS NOT NULL),"
+	       " coalesce(extract(epoch FROM pg_catalog.now() - a.last_failed_time)::bigint, -1),"
+	       " a.last_failed_wal, s.client_serial, s.version"
 	       " FROM (SELECT pg_catalog.pg_backend_pid() AS me) AS own"
+	       " CROSS JOIN pg_catalog.pg_stat_archiver AS a"
 	       " LEFT JOIN pg_catalog.pg_stat_ssl AS s ON s.pid = own.me";
 }
 
@@ -56,6 +64,10 @@ int pg_status_read(struct pg_status *out, const struct pg_rows *rows, struct err
 	copy(out->sender_host, sizeof(out->sender_host), cells[COLUMN_SENDER]);
 	out->replicas = (unsigned)strtoul(cells[COLUMN_REPLICAS], NULL, 10);
 	out->replicas_streaming = (unsigned)strtoul(cells[COLUMN_STREAMING], NULL, 10);
+	out->archive_failures = strtoll(cells[COLUMN_ARCHIVE_FAILURES], NULL, 10);
+	out->archive_fails = cells[COLUMN_ARCHIVE_FAILS][0] == 't';
+	out->archive_failed_ago = strtoll(cells[COLUMN_ARCHIVE_AGO], NULL, 10);
+	copy(out->archive_failed_wal, sizeof(out->archive_failed_wal), cells[COLUMN_ARCHIVE_WAL]);
 	copy(out->client_serial, sizeof(out->client_serial), cells[COLUMN_SERIAL]);
 	copy(out->tls_version, sizeof(out->tls_version), cells[COLUMN_VERSION]);
 	return 0;

@@ -222,6 +222,7 @@ static int no_address(struct probe_result *result, const struct probe_target *ta
 				  ? str_fmt("%s (%s): no address: %s", label, host_of(target),
 					    error)
 				  : str_fmt("%s: no address: %s", label, error);
+	result->reason = result->message ? strstr(result->message, "no address: ") : NULL;
 	return result->message ? 0 : err_nomem(err);
 }
 

@@ -26,7 +26,7 @@
 #include "proc/loop.h"
 #include "secret/arena.h"
 
-#define PROBE_LIMIT	  64 /* where the options have 0 */
+#define PROBE_LIMIT	  256 /* where the options have 0 */
 #define PROBE_DEADLINE_MS 10000
 #define PROBE_GRACE_MS	  300
 #define PROBE_CHAIN_MAX	  10
@@ -115,6 +115,7 @@ struct probe_result {
 	enum probe_stage stage; /* how far it came */
 	/* For people: "db1.example.com:5432 (10.0.4.42): connection refused". Never NULL. */
 	char *message;
+	const char *reason;   /* the same without the endpoint: alike for all that failed so */
 	char alert[48];	      /* "unknown ca"; "" without an alert */
 	char sqlstate[6];     /* of PROBE_LOGIN_ERROR */
 	char *server_message; /* of PROBE_LOGIN_ERROR, made harmless for terminals; else NULL */

@@ -39,6 +39,9 @@ void probe_conn_say(struct probe_conn *conn, enum probe_outcome outcome, const c
 	buf_addf(&buf, "%s: %s", conn->label, text ? text : "out of memory");
 	free(conn->result->message);
 	conn->result->message = buf_detach(&buf);
+	conn->result->reason = conn->result->message
+				       ? conn->result->message + strlen(conn->label) + 2
+				       : NULL;
 	free(text);
 }
 

@@ -323,15 +323,22 @@ int cert_dn(char **out, const struct cert *cert, struct err *err)
 	return 0;
 }
 
+bool cert_subject_is(const struct cert *cert, const void *der, size_t len)
+{
+	const unsigned char *own;
+	size_t own_len;
+
+	return X509_NAME_get0_der(X509_get_subject_name(cert->x509), &own, &own_len) &&
+	       own_len == len && !memcmp(own, der, len);
+}
+
 bool cert_same_subject(const struct cert *a, const struct cert *b)
 {
-	const unsigned char *x, *y;
-	size_t x_len, y_len;
+	const unsigned char *der;
+	size_t len;
 
-	if (!X509_NAME_get0_der(X509_get_subject_name(a->x509), &x, &x_len) ||
-	    !X509_NAME_get0_der(X509_get_subject_name(b->x509), &y, &y_len))
-		return false;
-	return x_len == y_len && !memcmp(x, y, x_len);
+	return X509_NAME_get0_der(X509_get_subject_name(b->x509), &der, &len) &&
+	       cert_subject_is(a, der, len);
 }
 
 const char *cert_serial_hex(const struct cert *cert)

@@ -46,6 +46,7 @@ const char *cert_common_name(const struct cert *cert); /* the first CN; "" where
  */
 int cert_dn(char **out, const struct cert *cert, struct err *err);
 bool cert_same_subject(const struct cert *a, const struct cert *b); /* the DER, byte for byte */
+bool cert_subject_is(const struct cert *cert, const void *der, size_t len); /* likewise */
 
 /* Upper-case hex without separators as openssl prints it; decimal as in pg_stat_ssl. */
 const char *cert_serial_hex(const struct cert *cert);
