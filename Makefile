@@ -69,7 +69,7 @@ $(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/$(1
 	$$(SAY) LINK $$@
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBRARY_LIBS)
 endef
-$(foreach suite,$(SUITES),$(eval $(call SUITE_RULE,$(suite))))
+$(foreach suite,$(SUITES) differential,$(eval $(call SUITE_RULE,$(suite))))
 
 # One room's suite alone: make unit-pki
 unit-%: $(BUILD)/tests/%
@@ -85,7 +85,7 @@ deps:
 # All that a person or CI runs: the integration tests with real servers first, so that check's
 # summary lines close the output.
 test: deps
-	$(MAKE) all $(SUITE_BINS)
+	$(MAKE) all $(SUITE_BINS) $(BUILD)/tests/differential
 	tests/run $(BUILD) $(SUITES)
 
 # The unit suites alone, without looking for packages.

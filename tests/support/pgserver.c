@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,13 +26,17 @@
 #define PATH_SIZE     256
 #define LOG_MAX	      ((size_t)4 << 20)
 #define WAIT_MS	      15000
-#define POLL_MS	      10
+#define POLL_MS	      2
 #define RELOADED_TEXT "received SIGHUP, reloading configuration files"
+#define REFUSED_TEXT  "SSL configuration was not reloaded"
 #define READY_TEXT    "database system is ready to accept connections"
 
 static const char hba[] = "local all all trust\n"
 			  "hostssl all alice,postgres all cert\n"
-			  "hostssl all bob all scram-sha-256\n";
+			  "hostssl all bob all scram-sha-256\n"
+			  "hostssl all carol all cert clientname=DN map=dn\n";
+
+static const char ident[] = "dn \"CN=carol,O=Acme\" carol\n";
 
 static const struct passwd *other_user(void)
 {
@@ -91,6 +96,8 @@ static int write_settings(struct pgserver *server, const struct pgserver_tls *tl
 				tls->cert_pem && tls->ca_pem ? sizeof(hba) - 1
 							     : strcspn(hba, "\n") + 1,
 				err);
+	if (!rc)
+		rc = write_file(server, "data/pg_ident.conf", ident, sizeof(ident) - 1, err);
 	buf_release(&conf);
 	return rc;
 }
@@ -175,36 +182,53 @@ static int launch(struct pgserver *server, struct err *err)
 	return 0;
 }
 
-static unsigned times_in_log(const struct pgserver *server, const char *text, struct buf *log)
+static off_t log_size(const struct pgserver *server)
 {
 	char path[PATH_SIZE];
-	unsigned count = 0;
+	struct stat st;
+
+	path_of(server, "log", path);
+	return stat(path, &st) < 0 ? 0 : st.st_size;
+}
+
+/* What was logged from that byte on. */
+static void read_log(const struct pgserver *server, off_t from, struct buf *log)
+{
+	char path[PATH_SIZE], part[4096];
+	ssize_t got;
+	int fd;
 
 	path_of(server, "log", path);
 	buf_reset(log);
-	if (file_read(log, path, LOG_MAX, NULL))
-		return 0;
-	for (const char *at = log->data; (at = strstr(at, text)); at++)
-		count++;
-	return count;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && (got = pread(fd, part, sizeof(part), from)) > 0) {
+		buf_add(log, part, (size_t)got);
+		from += got;
+	}
+	if (fd >= 0)
+		(void)close(fd);
 }
 
-static int wait_for_log(struct pgserver *server, const char *text, unsigned times, struct err *err)
+static int wait_for_log(struct pgserver *server, const char *text, off_t from, struct err *err)
 {
 	struct timespec pause = {0, POLL_MS * 1000000L};
 	struct buf log;
 	int rc = 0;
 
-	buf_init(&log, LOG_MAX + 1);
-	for (int ms = 0; times_in_log(server, text, &log) < times && !rc; ms += POLL_MS) {
-		size_t tail = log.len > 1500 ? log.len - 1500 : 0;
+	buf_init(&log, LOG_MAX);
+	for (int ms = 0; !rc; ms += POLL_MS) {
+		bool ended = waitpid(server->pid, NULL, WNOHANG) == server->pid;
+		const char *said;
 
-		if (waitpid(server->pid, NULL, WNOHANG) == server->pid) {
+		read_log(server, from, &log);
+		said = log.data;
+		if (strstr(said, text))
+			break;
+		if (ended) {
 			server->pid = 0;
-			rc = err_set(err, ERR_FAIL, "PostgreSQL ended: %s", log.data + tail);
+			rc = err_set(err, ERR_FAIL, "PostgreSQL ended: %s", said);
 		} else if (ms > WAIT_MS) {
-			rc = err_set(err, ERR_FAIL, "PostgreSQL does not say '%s': %s", text,
-				     log.data + tail);
+			rc = err_set(err, ERR_FAIL, "PostgreSQL does not say '%s': %s", text, said);
 		}
 		(void)nanosleep(&pause, NULL);
 	}
@@ -268,31 +292,128 @@ int pgserver_start(struct pgserver *server, const struct pgserver_tls *tls, stru
 	if (!rc)
 		rc = launch(server, err);
 	if (!rc)
-		rc = wait_for_log(server, READY_TEXT, 1, err);
+		rc = wait_for_log(server, READY_TEXT, 0, err);
 	if (!rc)
 		rc = pgserver_sql(server,
 				  "CREATE ROLE alice LOGIN IN ROLE pg_monitor; CREATE ROLE bob "
-				  "LOGIN PASSWORD 'x'; CREATE ROLE stranger LOGIN",
+				  "LOGIN PASSWORD 'x'; CREATE ROLE carol LOGIN; "
+				  "CREATE ROLE stranger LOGIN",
 				  err);
 	if (rc)
 		pgserver_stop(server);
 	return rc;
 }
 
+/*
+ * A new connection over the socket, which ends before anything is logged of it: the postmaster
+ * takes none while it reloads. The bytes are a GSSENCRequest, which it answers with one byte.
+ */
+static int knock(const struct pgserver *server, struct err *err)
+{
+	static const unsigned char request[] = {0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30};
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char answer;
+	int rc = 0;
+
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/.s.PGSQL.%u", server->dir,
+		       server->port);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    write(fd, request, sizeof(request)) != sizeof(request) || read(fd, &answer, 1) != 1)
+		rc = err_sys(err, errno, "PostgreSQL does not answer");
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}
+
+static int reload_now(struct pgserver *server, struct err *err)
+{
+	off_t from = log_size(server);
+	int rc = 0;
+
+	if (kill(server->pid, SIGHUP) < 0)
+		rc = err_sys(err, errno, "cannot reload PostgreSQL");
+	if (!rc)
+		rc = wait_for_log(server, RELOADED_TEXT, from, err);
+	return rc ? rc : knock(server, err);
+}
+
 int pgserver_reload(struct pgserver *server, const struct pgserver_tls *tls, struct err *err)
 {
+	int rc = write_settings(server, tls, err);
+
+	return rc ? rc : reload_now(server, err);
+}
+
+/* In place: tests that reload thousands of times do without durable files. */
+static int overwrite(const struct pgserver *server, const char *name, const char *text,
+		     struct err *err)
+{
+	char path[PATH_SIZE];
+	FILE *file;
+
+	path_of(server, name, path);
+	file = fopen(path, "we");
+	if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+		return err_sys(err, errno, "cannot write %s", path);
+	return 0;
+}
+
+int pgserver_files(const struct pgserver *server, const char *cert_pem, const char *key_pem,
+		   const char *ca_pem, struct err *err)
+{
+	int rc = overwrite(server, "server.crt", cert_pem, err);
+
+	if (!rc)
+		rc = overwrite(server, "server.key", key_pem, err);
+	return rc ? rc : overwrite(server, "ca.crt", ca_pem, err);
+}
+
+int pgserver_take_files(struct pgserver *server, char **refusal, struct err *err)
+{
+	off_t from = log_size(server);
+	int rc = reload_now(server, err);
 	struct buf log;
-	unsigned before;
+
+	*refusal = NULL;
+	if (rc)
+		return rc;
+	buf_init(&log, LOG_MAX);
+	read_log(server, from, &log);
+	if (strstr(log.data, REFUSED_TEXT)) {
+		*refusal = buf_detach(&log);
+		return *refusal ? 0 : err_nomem(err);
+	}
+	buf_release(&log);
+	return 0;
+}
+
+static void end_server(struct pgserver *server)
+{
+	struct timespec pause = {0, POLL_MS * 1000000L};
+
+	if (server->pid <= 0)
+		return;
+	(void)kill(server->pid, SIGINT);
+	for (int ms = 0; server->pid > 0; ms += POLL_MS) {
+		if (waitpid(server->pid, NULL, WNOHANG) != 0)
+			server->pid = 0;
+		else if (ms == WAIT_MS)
+			(void)kill(-server->pid, SIGKILL);
+		else
+			(void)nanosleep(&pause, NULL);
+	}
+}
+
+int pgserver_restart(struct pgserver *server, struct err *err)
+{
+	off_t from;
 	int rc;
 
-	buf_init(&log, LOG_MAX + 1);
-	before = times_in_log(server, RELOADED_TEXT, &log);
-	buf_release(&log);
-	rc = write_settings(server, tls, err);
-	if (!rc && kill(server->pid, SIGHUP) < 0)
-		rc = err_sys(err, errno, "cannot reload PostgreSQL");
-	/* the postmaster writes that line and reloads before it takes the next connection */
-	return rc ? rc : wait_for_log(server, RELOADED_TEXT, before + 1, err);
+	end_server(server);
+	from = log_size(server);
+	rc = launch(server, err);
+	return rc ? rc : wait_for_log(server, READY_TEXT, from, err);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -305,21 +426,9 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void pgserver_stop(struct pgserver *server)
 {
-	struct timespec pause = {0, POLL_MS * 1000000L};
-
 	if (!server)
 		return;
-	if (server->pid > 0) {
-		(void)kill(server->pid, SIGINT);
-		for (int ms = 0; server->pid > 0; ms += POLL_MS) {
-			if (waitpid(server->pid, NULL, WNOHANG) != 0)
-				server->pid = 0;
-			else if (ms == WAIT_MS)
-				(void)kill(-server->pid, SIGKILL);
-			else
-				(void)nanosleep(&pause, NULL);
-		}
-	}
+	end_server(server);
 	if (server->dir[0])
 		(void)nftw(server->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	*server = (struct pgserver){0};

@@ -30,12 +30,23 @@ struct pgserver_tls {
 
 /*
  * Starts it with these roles and rules: alice and postgres come in over TLS with a client
- * certificate in their name; bob needs a password over TLS; stranger has no entry in pg_hba.conf.
+ * certificate in their name; bob needs the password x over TLS; carol comes in with the subject
+ * "CN=carol,O=Acme", whole; stranger has no entry in pg_hba.conf.
  * Only main() and a process that lives as long may start one. ERR_FAIL with what to install.
  */
 int pgserver_start(struct pgserver *server, const struct pgserver_tls *tls, struct err *err);
 /* Replaces TLS files and settings, reloads, and waits until new connections see them. */
 int pgserver_reload(struct pgserver *server, const struct pgserver_tls *tls, struct err *err);
+/*
+ * The same in two steps, as a rollout does it: the files alone (as they are, also broken ones), and
+ * a reload. 0 also where PostgreSQL goes on with what it had: *refusal is its log then (free() it),
+ * else NULL. The key keeps its owner and mode.
+ */
+int pgserver_files(const struct pgserver *server, const char *cert_pem, const char *key_pem,
+		   const char *ca_pem, struct err *err);
+int pgserver_take_files(struct pgserver *server, char **refusal, struct err *err);
+/* Stops it and starts it again. ERR_FAIL with what it logged where it does not start. */
+int pgserver_restart(struct pgserver *server, struct err *err);
 /* Runs SQL as the superuser over the unix socket. */
 int pgserver_sql(const struct pgserver *server, const char *sql, struct err *err);
 void pgserver_stop(struct pgserver *server); /* leaves nothing behind; NULL or not started: fine */
