@@ -65,8 +65,9 @@ struct plan {
 	struct target to;
 	struct findings findings;
 	struct {
-		size_t leaves, pairs, handshakes;
-	} proof;		    /* how much was proven */
+		size_t leaves, pairs, handshakes, checks;
+		int64_t ms;
+	} proof;		    /* how much was proven, and in which time */
 	struct holding_files files; /* empty where resume is set */
 	struct store store;	    /* the state file as the edit writes it */
 	struct strs skip;	    /* hosts left out by a waiver */

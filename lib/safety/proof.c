@@ -20,9 +20,10 @@ static int report_side(struct proof *proof, const struct side *side, struct err 
 {
 	int rc = proof_report_texts(proof, side, err);
 
+	rc = rc ? rc : proof_report_refusals(proof, side, err);
 	for (size_t i = 0; i < side->in->count && !rc; i++) {
 		for (int g = 0; g < PROOF__MAX && !rc; g++) {
-			rc = proof_report_pairs(proof, side, i, (enum proof_generation)g, err);
+			rc = proof_report_handshake(proof, side, i, (enum proof_generation)g, err);
 			if (!rc)
 				rc = proof_report_leaf(proof, side, i, (enum proof_generation)g,
 						       err);

@@ -11,9 +11,11 @@
  *
  *   pem-text         a text that a peer could not read, a glued one above all [block; today:
  *                    a warning for a leaf, but nothing can be proven without a bundle]
- *   chain            a peer refuses a leaf: chain, purpose, validity, weak algorithm
- *                    [block; today]
+ *   chain            a peer refuses a leaf: chain, purpose, validity, name constraints, weak
+ *                    algorithm [block; today]
  *   expires-soon     a pair that is good now fails before the rotation can end [block]
+ *   behind           a host that was left behind refuses a leaf, or its own is refused [block;
+ *                    today]; clients' leaves that it may have are refused [warning]
  *   host-name        a host's name is not in the leaf by libpq's rule [block; today];
  *                    only in the CN: newer clients refuse that [warning]
  *   no-san           a server's leaf without any name in the SAN [warning]
@@ -31,6 +33,11 @@
  *   ca-same-subject  CAs of a bundle have one subject, and what they issued has no AKI to tell
  *                    them apart: which one a peer tries is chance [warning]
  *   bundle-ca        a certificate in a bundle is no CA, or has expired [warning]
+ *
+ * Subjects are "server NAME", "client NAME", "host NAME" for one that was left behind, and
+ * "bundle of the clients 'LABEL'" (or "of the servers"): also where a bundle refuses more than
+ * three leaves for one reason, which is one finding. Where the leaves themselves are at fault,
+ * that finding's subject is "servers" or "clients".
  */
 #ifndef SAFETY_PROOF_H
 #define SAFETY_PROOF_H
@@ -75,6 +82,11 @@ struct proof_bundle {
 	const char *pem;   /* as it is rolled out */
 	size_t len;
 	bool live; /* somebody holds it today */
+	/*
+	 * The only one that has it: a host that was left behind. NULL: anybody may. Bundles without
+	 * a holder come first.
+	 */
+	const char *holder;
 };
 
 struct proof_side {
@@ -82,6 +94,7 @@ struct proof_side {
 	size_t count;
 	bool occurs[PROOF__MAX]; /* leaves of that generation can be on a host meanwhile */
 	bool live[PROOF__MAX];	 /* they are on hosts today; live ones occur, too */
+	bool stray[PROOF__MAX];	 /* they may be on hosts that were left behind, unknown which */
 	/* Who verifies these leaves: for the servers' side what clients hold, and the other way. */
 	const struct proof_bundle *bundles;
 	size_t bundle_count;
@@ -90,12 +103,13 @@ struct proof_side {
 struct proof_input {
 	struct proof_side servers;
 	struct proof_side clients;
-	int64_t now;		/* seconds since the epoch */
-	int64_t end;		/* when the rotation can have ended */
-	int level;		/* OpenSSL's security level of the peers, VERIFY_LEVEL_DEFAULT */
-	enum proof_scram scram; /* on any of the servers */
-	struct sys *sys;	/* random bytes for the handshakes' own certificate */
-	unsigned threads;	/* 0: one for each processor */
+	int64_t now;		   /* seconds since the epoch */
+	int64_t end;		   /* when the rotation can have ended */
+	int level;		   /* OpenSSL's security level of the peers, VERIFY_LEVEL_DEFAULT */
+	enum proof_scram scram;	   /* on any of the servers */
+	const struct strs *behind; /* hosts that were left behind; NULL: none */
+	struct sys *sys;	   /* random bytes for the handshakes' own certificate */
+	unsigned threads;	   /* 0: one for each processor */
 	/*
 	 * The transition goes back to the old generation: what is wrong with the new one does not
 	 * matter where it is not live, and nothing needs a successor.

@@ -9,8 +9,8 @@
 #define NAMES_SHOWN 5
 #define NAMES_SIZE  512
 
-static void bundle_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side,
-			   const struct loaded_bundle *bundle)
+void proof_bundle_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side,
+			  const struct loaded_bundle *bundle)
 {
 	(void)snprintf(out, PROOF_SUBJECT_SIZE, "bundle of the %s '%s'", side->others,
 		       bundle->in->label);
@@ -24,7 +24,7 @@ static int report_members(struct proof *proof, const struct side *side,
 	char when[SYS_TIME_SIZE];
 	int rc = 0;
 
-	bundle_subject(subject, side, bundle);
+	proof_bundle_subject(subject, side, bundle);
 	for (size_t i = 0; i < bundle->certs.count && !rc; i++) {
 		const struct cert *cert = bundle->certs.items[i];
 
@@ -77,7 +77,7 @@ static int report_twins(struct proof *proof, const struct side *side,
 		if (is_torn(bundle, side->units[i].from->leaf, ca))
 			rc = strs_add(&torn, cert_common_name(side->units[i].from->leaf), err);
 	if (!rc && torn.count) {
-		bundle_subject(subject, side, bundle);
+		proof_bundle_subject(subject, side, bundle);
 		strs_join(&torn, NAMES_SHOWN, names, sizeof(names));
 		rc = findings_add(
 			&proof->out->findings, "ca-same-subject", SEVERITY_WARNING, subject,

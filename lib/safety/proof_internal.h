@@ -32,6 +32,7 @@ struct loaded_bundle {
 	struct bundle certs;
 	struct verifier *verifier;
 	bool live;
+	struct strs holders; /* the hosts that were left behind with it; where only these have it */
 };
 
 /* A leaf against a bundle; NULL where it is accepted. */
@@ -86,9 +87,16 @@ static inline bool peer_live(const struct side *side, size_t peer, enum proof_ge
 /* Whether it can have it at some time during the transition. */
 static inline bool peer_occurs(const struct side *side, size_t peer, enum proof_generation g)
 {
-	return side->in->occurs[g] || peer_live(side, peer, g);
+	return side->in->occurs[g] || side->in->stray[g] || peer_live(side, peer, g);
 }
 
+#define PROOF_ADVICE_END                                                                           \
+	"shorten the rotation (census: quiet in certrotate.yml), or waive this where it ends in "  \
+	"time"
+
+/* "bundle of the clients 'old and new'" */
+void proof_bundle_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side,
+			  const struct loaded_bundle *bundle);
 void proof_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side, size_t peer);
 const char *proof_generation_name(enum proof_generation g);
 
@@ -101,8 +109,9 @@ int proof_check_units(struct proof *proof, struct err *err);
 
 /* Each adds findings. */
 int proof_report_texts(struct proof *proof, const struct side *side, struct err *err);
-int proof_report_pairs(struct proof *proof, const struct side *side, size_t peer,
-		       enum proof_generation g, struct err *err);
+int proof_report_refusals(struct proof *proof, const struct side *side, struct err *err);
+int proof_report_handshake(struct proof *proof, const struct side *side, size_t peer,
+			   enum proof_generation g, struct err *err);
 int proof_report_leaf(struct proof *proof, const struct side *side, size_t peer,
 		      enum proof_generation g, struct err *err);
 int proof_report_peer(struct proof *proof, const struct side *side, size_t peer, struct err *err);

@@ -114,13 +114,19 @@ static int load_bundle(struct proof *proof, struct side *side, const struct proo
 	rc = bundle_fingerprint(key, &out->certs, err);
 	if (!rc && strmap_get(seen, key, &same)) {
 		bundle_release(&out->certs);
-		side->bundles[same].live |= in->live;
-		return 0;
+		out = &side->bundles[same];
+		out->live |= in->live;
+		/* what all others have, too, is nothing to name a host for */
+		return in->holder && out->in->holder
+			       ? strs_add_unique(&out->holders, in->holder, err)
+			       : 0;
 	}
 	if (!rc)
 		rc = strmap_put(seen, key, side->bundle_count, err);
 	if (!rc)
 		rc = verifier_new(&out->verifier, &out->certs, proof->in->level, err);
+	if (!rc && in->holder)
+		rc = strs_add(&out->holders, in->holder, err);
 	out->in = in;
 	out->live = in->live;
 	side->bundle_count++;
@@ -256,6 +262,7 @@ static void unload_side(struct side *side)
 	for (size_t b = 0; side->bundles && b < side->bundle_count; b++) {
 		bundle_release(&side->bundles[b].certs);
 		verifier_free(side->bundles[b].verifier);
+		strs_release(&side->bundles[b].holders);
 	}
 	free(side->peers);
 	free(side->units);

@@ -67,14 +67,19 @@ static void find_outlived(const struct side *side, struct unit *unit)
 		unit->outlived_ca = outlived_in(&side->bundles[b].certs, unit->from->leaf);
 }
 
-/* The last bundle that accepts it: in a rotation, the one that stays. */
+/* The last bundle that accepts it: in a rotation, the one that stays, before those left behind. */
 static const struct loaded_bundle *accepting_bundle(const struct side *side,
 						    const struct unit *unit)
 {
-	for (size_t b = side->bundle_count; b > 0; b--)
-		if (!unit->pairs[b - 1].now)
-			return &side->bundles[b - 1];
-	return NULL;
+	const struct loaded_bundle *found = NULL;
+
+	for (size_t b = 0; b < side->bundle_count; b++) {
+		const struct loaded_bundle *bundle = &side->bundles[b];
+
+		if (!unit->pairs[b].now && (!found || !bundle->in->holder))
+			found = bundle;
+	}
+	return found;
 }
 
 static int check_handshake(const struct proof *proof, const struct side *side, struct unit *unit,

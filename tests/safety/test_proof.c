@@ -157,6 +157,22 @@ START_TEST(many_users_cost_one_check_for_each_bundle)
 	env_prove(&env);
 	env_expect_none(&env);
 	ck_assert_uint_eq(env.result.pairs, (size_t)USERS * 2);
+	/* and one finding, where they are all refused for the same reason */
+	env.held[1][1] = env.held[1][2];
+	env_prove(&env);
+	env_expect(&env, "chain", SEVERITY_BLOCK, "bundle of the servers 'new'",
+		   "servers that hold it would refuse the old certificates of 300 clients (user0, "
+		   "user1, user2 and 297 more); the first because the bundle lacks the issuer of "
+		   "O=Acme, CN=user0: O=Acme, CN=private (OpenSSL: unable to get local issuer "
+		   "certificate)");
+	env.in.now += 2000 * TEST_DAY;
+	env.in.end = env.in.now;
+	env_prove(&env);
+	/* the leaves' own fault now: no bundle is named */
+	env_expect(
+		&env, "chain", SEVERITY_WARNING, "clients",
+		"servers already today refuse the old certificates of 300 clients (user0, user1, "
+		"user2 and 297 more); the first because O=Acme, CN=user0 expired at ");
 	buf_release(&buf);
 	strs_release(&texts);
 	free(names);

@@ -213,9 +213,61 @@ START_TEST(a_host_that_is_behind_is_proven_with_its_old_leaf)
 	env_phase(&env, PHASE_PRUNE);
 	env.servers[1].behind[PROOF_OLD] = true;
 	env_prove(&env);
-	env_expect(&env, "chain", SEVERITY_BLOCK, "server db2.example.com",
-		   "clients that hold the bundle 'new' would refuse its old certificate");
+	env_expect(&env, "behind", SEVERITY_BLOCK, "host db2.example.com",
+		   "left behind, it still has its old certificate, which clients that hold the "
+		   "bundle 'new' would refuse: the bundle lacks the issuer of O=Acme, "
+		   "CN=db2.example.com");
+	ck_assert_str_eq(env.result.findings.items[0].advice,
+			 "bring it up to date first, as 'certrotate next' does unless a waiver "
+			 "leaves it out; or give it up by name: --waive "
+			 "'behind=db2.example.com:REASON'");
 	ck_assert_uint_eq(env.result.findings.count, 1);
+}
+END_TEST
+
+/* db2 and db3 were down for trust: they know nothing of the new clients. */
+START_TEST(hosts_that_are_behind_refuse_with_their_old_bundle)
+{
+	struct proof_bundle held[3];
+
+	env_phase(&env, PHASE_CLIENTS);
+	held[0] = env.in.clients.bundles[0];
+	held[1] = held[2] = env.held[1][0];
+	held[1].label = held[2].label = "what they still have";
+	held[1].holder = "db2.example.com";
+	held[2].holder = "db3.example.com";
+	env.in.clients.bundles = held;
+	env.in.clients.bundle_count = 3;
+	env_prove(&env);
+	env_expect(&env, "behind", SEVERITY_BLOCK, "host db2.example.com",
+		   "left behind, it still has the bundle from before and would refuse the new "
+		   "certificates of 2 clients (app, report): the bundle lacks the issuer of");
+	env_expect(&env, "behind", SEVERITY_BLOCK, "host db3.example.com", "(app, report)");
+	ck_assert_uint_eq(env.result.findings.count, 2);
+	ck_assert_uint_eq(env.result.bundles, 3);
+	/* once clients have switched it is so already */
+	env.in.clients.live[PROOF_NEW] = true;
+	env_prove(&env);
+	env_expect(&env, "behind", SEVERITY_WARNING, "host db2.example.com",
+		   "it still has the bundle from before and already today refuses the new");
+}
+END_TEST
+
+START_TEST(clients_on_a_host_that_is_behind_are_named)
+{
+	struct strs behind = STRS_INIT;
+
+	ck_ok(strs_add(&behind, "db2.example.com", &env.err), &env.err);
+	env_phase(&env, PHASE_PRUNE);
+	env.in.behind = &behind;
+	env.in.clients.stray[PROOF_OLD] = true;
+	env_prove(&env);
+	env_expect(&env, "behind", SEVERITY_WARNING, "clients",
+		   "what was left behind (db2.example.com) may still hold the old certificates of "
+		   "2 clients (app, report), which servers that hold the bundle 'new' would "
+		   "refuse: the bundle lacks the issuer of");
+	ck_assert_uint_eq(env.result.findings.count, 1);
+	strs_release(&behind);
 }
 END_TEST
 
@@ -323,6 +375,8 @@ Suite *trap_suite(void)
 	tcase_add_test(tc, two_cas_of_one_subject_with_aki_are_fine);
 	tcase_add_test(tc, leaves_without_any_bundle_block);
 	tcase_add_test(tc, a_host_that_is_behind_is_proven_with_its_old_leaf);
+	tcase_add_test(tc, hosts_that_are_behind_refuse_with_their_old_bundle);
+	tcase_add_test(tc, clients_on_a_host_that_is_behind_are_named);
 	tcase_add_test(tc, a_revert_does_not_mind_a_bad_new_generation);
 	tcase_add_test(tc, a_revert_is_proven_like_any_other_transition);
 	suite_add_tcase(suite, tc);

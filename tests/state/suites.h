@@ -11,5 +11,6 @@ Suite *journal_suite(void);
 Suite *generation_suite(void);
 Suite *target_suite(void);
 Suite *waiver_suite(void);
+Suite *prove_suite(void);
 
 #endif
