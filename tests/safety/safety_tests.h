@@ -13,6 +13,7 @@ Suite *trap_suite(void);
 Suite *leaf_suite(void);
 Suite *handshake_suite(void);
 Suite *differential_suite(void);
+Suite *census_gate_suite(void);
 Suite *census_suite(void);
 
 #define PEERS_MAX 4
