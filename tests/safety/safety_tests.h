@@ -15,6 +15,7 @@ Suite *handshake_suite(void);
 Suite *differential_suite(void);
 Suite *census_gate_suite(void);
 Suite *census_suite(void);
+Suite *access_suite(void);
 
 #define PEERS_MAX 4
 #define TEXTS_MAX 64
