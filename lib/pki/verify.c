@@ -123,6 +123,12 @@ static void explain(struct verdict *out, X509 *x509, enum verify_purpose purpose
 		(void)snprintf(to, size, "there are more CAs below %s than its path length allows",
 			       out->at);
 		break;
+	case X509_V_ERR_PERMITTED_VIOLATION:
+	case X509_V_ERR_EXCLUDED_VIOLATION:
+		(void)snprintf(to, size,
+			       "the name constraints of a CA above %s forbid a name in it",
+			       out->at);
+		break;
 	case X509_V_ERR_EE_KEY_TOO_SMALL:
 	case X509_V_ERR_CA_KEY_TOO_SMALL:
 		(void)snprintf(to, size, "the key of %s is too short for the TLS security level",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What is to be said of a bundle by itself, and of what could not be looked at. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
@@ -14,6 +15,36 @@ void proof_bundle_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side,
 {
 	(void)snprintf(out, PROOF_SUBJECT_SIZE, "bundle of the %s '%s'", side->others,
 		       bundle->in->label);
+}
+
+bool proof_is_fresh(const struct proof *proof, const struct cert *cert)
+{
+	return cert_not_before(cert) > proof->in->now - PROOF_SKEW_S;
+}
+
+int proof_report_skew(struct proof *proof, const char *subject, const struct cert *cert,
+		      const char *what, struct err *err)
+{
+	int64_t now = proof->in->now, from = cert_not_before(cert);
+	char since[SYS_TIME_SIZE], long_ago[32], settled[SYS_TIME_SIZE];
+	char *advice;
+	int rc;
+
+	sys_time_text(from, since);
+	sys_time_text(from + PROOF_SKEW_S, settled);
+	sys_duration_text(from > now ? from - now : now - from, long_ago, sizeof(long_ago));
+	advice = str_fmt("wait until %s, or make sure that the hosts' clocks agree (timedatectl, "
+			 "chronyc tracking)",
+			 settled);
+	rc = advice ? findings_add(&proof->out->findings, "clock-skew", SEVERITY_WARNING, subject,
+				   advice, err,
+				   "%s (%s) is valid from %s, %s%s%s: a host whose clock is behind "
+				   "refuses it",
+				   what, cert_subject(cert), since, from > now ? "in " : "",
+				   long_ago, from > now ? "" : " ago")
+		    : err_nomem(err);
+	free(advice);
+	return rc;
 }
 
 static int report_members(struct proof *proof, const struct side *side,
@@ -40,6 +71,8 @@ static int report_members(struct proof *proof, const struct side *side,
 					  "take it out once nothing needs it", err,
 					  "the CA %s in it expired at %s", cert_subject(cert),
 					  when);
+		} else if (proof_is_fresh(proof, cert)) {
+			rc = proof_report_skew(proof, subject, cert, "the CA in it", err);
 		}
 	}
 	return rc;
@@ -62,32 +95,60 @@ static bool is_torn(const struct loaded_bundle *bundle, const struct cert *cert,
 	return false;
 }
 
+/* The leaves of the units that the bundle's CAs of that subject leave to chance, and those that it
+ * refuses for it. */
+static int torn_leaves(struct strs *torn, struct strs *refused, const struct side *side,
+		       const struct loaded_bundle *bundle, const char *ca, struct err *err)
+{
+	size_t b = (size_t)(bundle - side->bundles);
+	int rc = 0;
+
+	for (size_t i = 0; i < side->unit_count && !rc; i++) {
+		const struct unit *unit = &side->units[i];
+		const char *word = proof_generation_name(unit->generation);
+		const char *name = cert_common_name(unit->from->leaf);
+
+		if (!is_torn(bundle, unit->from->leaf, ca))
+			continue;
+		rc = strs_addf(torn, err, "%s %s", word, name);
+		if (!rc && unit->pairs[b].now && unit->pairs[b].now->code == PROOF_BAD_SIGNATURE)
+			rc = strs_addf(refused, err, "%s %s", word, name);
+	}
+	return rc;
+}
+
 static int report_twins(struct proof *proof, const struct side *side,
 			const struct loaded_bundle *bundle, const char *ca, struct err *err)
 {
 	char subject[PROOF_SUBJECT_SIZE];
-	char names[NAMES_SIZE];
-	struct strs torn = STRS_INIT;
+	char names[NAMES_SIZE], refused_names[NAMES_SIZE];
+	struct strs torn = STRS_INIT, refused = STRS_INIT;
+	const char *then = "";
+	size_t cas;
 	int rc = 0;
 
 	for (size_t i = 0; i < bundle->certs.count && !rc; i++)
 		if (is_torn(bundle, bundle->certs.items[i], ca))
 			rc = strs_add(&torn, cert_subject(bundle->certs.items[i]), err);
-	for (size_t i = 0; i < side->unit_count && !rc; i++)
-		if (is_torn(bundle, side->units[i].from->leaf, ca))
-			rc = strs_add(&torn, cert_common_name(side->units[i].from->leaf), err);
+	cas = torn.count;
+	rc = rc ? rc : torn_leaves(&torn, &refused, side, bundle, ca, err);
 	if (!rc && torn.count) {
 		proof_bundle_subject(subject, side, bundle);
 		strs_join(&torn, NAMES_SHOWN, names, sizeof(names));
-		rc = findings_add(
-			&proof->out->findings, "ca-same-subject", SEVERITY_WARNING, subject,
-			"issue the new chain with a subject of its own", err,
-			"several CAs in it have the subject %s, and certificates that "
-			"name it as issuer have no authority key identifier (%s): OpenSSL "
-			"tries the first CA only, other programs another one",
-			ca, names);
+		strs_join(&refused, NAMES_SHOWN, refused_names, sizeof(refused_names));
+		if (refused.count)
+			then = bundle->live ? "; already today it refuses " : "; it would refuse ";
+		else if (torn.count > cas)
+			then = "; in this order OpenSSL refuses none of them";
+		rc = findings_add(&proof->out->findings, "ca-same-subject", SEVERITY_WARNING,
+				  subject, "issue the new chain with a subject of its own", err,
+				  "several CAs in it have the subject %s, and certificates that "
+				  "name it as issuer have no authority key identifier (%s): "
+				  "OpenSSL tries the first CA only, other programs another one%s%s",
+				  ca, names, then, refused_names);
 	}
 	strs_release(&torn);
+	strs_release(&refused);
 	return rc;
 }
 

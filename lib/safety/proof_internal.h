@@ -10,7 +10,9 @@
 #include "pki/verify.h"
 #include "safety/proof.h"
 
-#define PROOF_SUBJECT_SIZE 300
+#define PROOF_SUBJECT_SIZE  300
+#define PROOF_BAD_SIGNATURE 7	/* X509_V_ERR_CERT_SIGNATURE_FAILURE */
+#define PROOF_SKEW_S	    600 /* by which the clocks of two hosts may differ */
 
 /* One text of one peer, read. */
 struct loaded_leaf {
@@ -44,8 +46,9 @@ struct pair {
 /* A distinct leaf with what is sent behind it. */
 struct unit {
 	const struct loaded_leaf *from;
-	const struct loaded_leaf *keyed; /* one of its users with the right key; NULL: none */
-	struct bundle chain;		 /* what is behind the leaf; borrowed from from */
+	enum proof_generation generation; /* of from */
+	const struct loaded_leaf *keyed;  /* one of its users with the right key; NULL: none */
+	struct bundle chain;		  /* what is behind the leaf; borrowed from from */
 	bool live;
 	bool with_tls12;		/* the first of its kind: tried with TLS 1.2, too */
 	struct pair *pairs;		/* one for each distinct bundle */
@@ -97,6 +100,11 @@ static inline bool peer_occurs(const struct side *side, size_t peer, enum proof_
 /* "bundle of the clients 'old and new'" */
 void proof_bundle_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side,
 			  const struct loaded_bundle *bundle);
+/* Whether a clock that is behind refuses it; and the finding about it. what: "its new certificate"
+ */
+bool proof_is_fresh(const struct proof *proof, const struct cert *cert);
+int proof_report_skew(struct proof *proof, const char *subject, const struct cert *cert,
+		      const char *what, struct err *err);
 void proof_subject(char out[PROOF_SUBJECT_SIZE], const struct side *side, size_t peer);
 const char *proof_generation_name(enum proof_generation g);
 

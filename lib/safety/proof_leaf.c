@@ -18,6 +18,15 @@ static bool host_fails_today(const struct side *side, size_t peer, const char *h
 	return false;
 }
 
+/* What the rotation mends is merely worth knowing. */
+static bool new_one_has(const struct side *side, size_t peer, enum proof_generation g,
+			const char *host)
+{
+	const struct cert *newer = side->peers[peer].leaves[PROOF_NEW].leaf;
+
+	return g == PROOF_OLD && newer && host_matches(newer, host) != HOST_MATCH_NONE;
+}
+
 static int report_host(struct proof *proof, const struct side *side, size_t peer,
 		       enum proof_generation g, const char *host, bool has_names, struct err *err)
 {
@@ -32,6 +41,11 @@ static int report_host(struct proof *proof, const struct side *side, size_t peer
 	switch (host_matches(leaf, host)) {
 	case HOST_MATCH_NONE:
 		today = host_fails_today(side, peer, host);
+		if (today && new_one_has(side, peer, g, host))
+			return findings_add(out, "host-name", SEVERITY_INFO, subject, NULL, err,
+					    "clients that connect to %s with sslmode=verify-full "
+					    "refuse its old certificate; its new one has that name",
+					    host);
 		return findings_add(out, "host-name", today ? SEVERITY_WARNING : SEVERITY_BLOCK,
 				    subject, advice, err,
 				    "clients that connect to %s with sslmode=verify-full %srefuse "
@@ -135,6 +149,28 @@ static int report_outlived(struct proof *proof, const struct side *side, size_t 
 			    proof_generation_name(g), ends, cert_subject(ca), ca_ends);
 }
 
+/* One that is refused for it already is in the chain's finding. */
+static int report_fresh(struct proof *proof, const struct side *side, size_t peer,
+			enum proof_generation g, struct err *err)
+{
+	const struct loaded_leaf *leaf = &side->peers[peer].leaves[g];
+	char subject[PROOF_SUBJECT_SIZE], what[64];
+	int rc = 0;
+
+	proof->out->checks++;
+	proof_subject(subject, side, peer);
+	for (size_t i = 0; i < leaf->certs.count && !rc; i++) {
+		const struct cert *cert = leaf->certs.items[i];
+
+		if (!proof_is_fresh(proof, cert) || cert_not_before(cert) > proof->in->now)
+			continue;
+		(void)snprintf(what, sizeof(what), "%s %s certificate",
+			       i ? "a CA behind its" : "its", proof_generation_name(g));
+		rc = proof_report_skew(proof, subject, cert, what, err);
+	}
+	return rc;
+}
+
 int proof_report_leaf(struct proof *proof, const struct side *side, size_t peer,
 		      enum proof_generation g, struct err *err)
 {
@@ -143,6 +179,7 @@ int proof_report_leaf(struct proof *proof, const struct side *side, size_t peer,
 	if (!side->peers[peer].leaves[g].unit)
 		return 0;
 	rc = report_outlived(proof, side, peer, g, err);
+	rc = rc ? rc : report_fresh(proof, side, peer, g, err);
 	if (side->purpose != VERIFY_SERVER)
 		return rc;
 	if (!rc)

@@ -149,8 +149,8 @@ static int load_bundles(struct proof *proof, struct side *side, struct err *err)
 }
 
 /* A leaf text of a peer joins the unit of all texts with the same certificates. */
-static int join_unit(struct side *side, struct loaded_leaf *leaf, bool live, struct strmap *seen,
-		     struct err *err)
+static int join_unit(struct side *side, struct loaded_leaf *leaf, enum proof_generation g,
+		     bool live, struct strmap *seen, struct err *err)
 {
 	char key[CERT_SHA256_SIZE * 2 + 1];
 	struct unit *unit;
@@ -166,6 +166,7 @@ static int join_unit(struct side *side, struct loaded_leaf *leaf, bool live, str
 			return rc;
 		unit = &side->units[at];
 		unit->from = leaf;
+		unit->generation = g;
 		unit->chain.items = leaf->certs.items + 1;
 		unit->chain.count = leaf->certs.count - 1;
 		unit->pairs = calloc(side->bundle_count + 1, sizeof(*unit->pairs));
@@ -218,7 +219,7 @@ static int make_units(struct proof *proof, struct side *side, struct err *err)
 			if (g == PROOF_NEW && (leaf->leaf || leaf->pem_error))
 				side->any_new = true;
 			if (leaf->leaf && peer_occurs(side, i, (enum proof_generation)g))
-				rc = join_unit(side, leaf,
+				rc = join_unit(side, leaf, (enum proof_generation)g,
 					       peer_live(side, i, (enum proof_generation)g), &seen,
 					       err);
 		}

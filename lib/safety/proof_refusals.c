@@ -44,7 +44,7 @@ struct groups {
 /* OpenSSL's numbers (openssl/x509_vfy.h), which are part of its stable interface. */
 enum x509_code {
 	NO_ISSUER = 2,
-	SIGNATURE_FAILURE = 7,
+	SIGNATURE_FAILURE = PROOF_BAD_SIGNATURE,
 	NOT_YET_VALID = 9,
 	HAS_EXPIRED = 10,
 	SELF_SIGNED_LEAF = 18,

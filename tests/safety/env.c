@@ -252,7 +252,7 @@ void env_expect(const struct env *env, const char *check, enum severity severity
 
 		if (!strcmp(f->check, check) && !strcmp(f->subject, subject) &&
 		    f->severity == severity && strstr(f->reason, part)) {
-			ck_assert_str_ne(f->advice, "");
+			ck_assert(f->advice[0] || severity == SEVERITY_INFO);
 			return;
 		}
 	}

@@ -318,12 +318,64 @@ START_TEST(two_cas_of_one_subject_without_aki_are_told_apart_by_chance)
 	env_prove(&twins);
 	/* the bundle has the new CA first: every old leaf fails with it */
 	env_expect(&twins, "chain", SEVERITY_BLOCK, "server db1.example.com",
-		   "would refuse its old certificate: ");
+		   "would refuse its old certificate: O=Acme, CN=db1.example.com is not signed by "
+		   "the first CA in the bundle with its issuer's subject, O=Acme, CN=private "
+		   "(OpenSSL: certificate signature failure)");
+	ck_assert_str_eq(
+		env_finding(&twins, "chain", "server db1.example.com")->advice,
+		"tell the CAs apart by subject (as certrotate issues them) or by authority "
+		"key identifiers, or put the right one first");
 	env_expect(&twins, "ca-same-subject", SEVERITY_WARNING,
 		   "bundle of the clients 'old and new'",
 		   "several CAs in it have the subject O=Acme, CN=private, and certificates that "
-		   "name it as issuer have no authority key identifier (db1.example.com, "
-		   "db2.example.com)");
+		   "name it as issuer have no authority key identifier (old db1.example.com, old "
+		   "db2.example.com): OpenSSL tries the first CA only, other programs another one; "
+		   "it would refuse old db1.example.com, old db2.example.com");
+	env_close(&twins);
+}
+END_TEST
+
+/* The other order: the old leaves go on, and each new one would fail. */
+START_TEST(two_cas_of_one_subject_without_aki_in_the_other_order)
+{
+	struct env twins;
+	char *text;
+
+	env_open_with(&twins, true, true);
+	text = str_fmt("%s%s", twins.held[0][0].pem, twins.held[0][2].pem);
+	env_phase(&twins, PHASE_SERVERS);
+	env_set_bundle(&twins, 0, 1, "old and new", env_keep(&twins, text), true);
+	env_prove(&twins);
+	env_expect(&twins, "chain", SEVERITY_BLOCK, "server db2.example.com",
+		   "would refuse its new certificate: O=Acme, CN=db2.example.com is not signed by "
+		   "the first CA in the bundle");
+	env_expect(&twins, "ca-same-subject", SEVERITY_WARNING,
+		   "bundle of the clients 'old and new'",
+		   "already today it refuses new db1.example.com, new db2.example.com");
+	env_close(&twins);
+}
+END_TEST
+
+/*
+ * Somebody merged the bundles by hand and switched db2 already: what the inventory holds counts as
+ * old, and the proof says which of it fails today.
+ */
+START_TEST(a_manual_rotation_that_stopped_half_way_is_told)
+{
+	struct env twins;
+
+	env_open_with(&twins, true, true);
+	twins.servers[1].leaves[PROOF_OLD] = twins.servers[1].leaves[PROOF_NEW];
+	env_set_bundle(&twins, 0, 0, "old", twins.held[0][1].pem, true);
+	twins.in.servers.bundle_count = 1;
+	env_prove(&twins);
+	env_expect(&twins, "chain", SEVERITY_WARNING, "server db1.example.com",
+		   "clients that hold the bundle 'old' already today refuse its old certificate: "
+		   "O=Acme, CN=db1.example.com is not signed by the first CA in the bundle");
+	ck_assert_ptr_null(env_finding(&twins, "chain", "server db2.example.com"));
+	env_expect(&twins, "ca-same-subject", SEVERITY_WARNING, "bundle of the clients 'old'",
+		   "(old db1.example.com, old db2.example.com): OpenSSL tries the first CA only, "
+		   "other programs another one; already today it refuses old db1.example.com");
 	env_close(&twins);
 }
 END_TEST
@@ -372,6 +424,8 @@ Suite *trap_suite(void)
 	tcase_add_test(tc, a_path_length_that_is_exceeded_blocks);
 	tcase_add_test(tc, a_key_too_short_for_the_security_level_blocks);
 	tcase_add_test(tc, two_cas_of_one_subject_without_aki_are_told_apart_by_chance);
+	tcase_add_test(tc, two_cas_of_one_subject_without_aki_in_the_other_order);
+	tcase_add_test(tc, a_manual_rotation_that_stopped_half_way_is_told);
 	tcase_add_test(tc, two_cas_of_one_subject_with_aki_are_fine);
 	tcase_add_test(tc, leaves_without_any_bundle_block);
 	tcase_add_test(tc, a_host_that_is_behind_is_proven_with_its_old_leaf);
