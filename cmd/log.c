@@ -9,6 +9,7 @@ static void print_entry(struct ui *ui, const struct json *entry)
 {
 	const struct json *probes = js_get(entry, "probes");
 	const struct json *waivers = js_get(entry, "waivers");
+	const struct json *acks = js_get(entry, "acks");
 	const struct json *rollout = js_get(entry, "rollout");
 
 	ui_out(ui, "%s%s%s %s %s, by %s\n", ui_color(ui, UI_BOLD), js_str(entry, "at", "?"),
@@ -31,6 +32,14 @@ static void print_entry(struct ui *ui, const struct json *entry)
 	if (js_is_object(probes))
 		ui_out(ui, "  endpoints as expected: %zu, logins: %zu\n",
 		       store_list_count(probes, "leaves"), store_list_count(probes, "logins"));
+	for (size_t i = 0; i < js_count(acks); i++) {
+		const struct json *ack = js_at(acks, i);
+		const char *who = js_str(ack, "who", "");
+
+		ui_out(ui, "  confirmed by %s for %s%s%s (%s, %s)\n", js_str(ack, "app", "?"),
+		       js_str(ack, "phase", "?"), who[0] ? ": " : "", who, js_str(ack, "by", "?"),
+		       js_str(ack, "at", "?"));
+	}
 	for (size_t i = 0; i < js_count(waivers); i++) {
 		const struct json *waiver = js_at(waivers, i);
 

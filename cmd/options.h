@@ -18,6 +18,8 @@ struct options {
 	const char *env;	 /* --env, CERTROTATE_ENV, or NULL */
 	const char *to;		 /* --to STATE, or NULL */
 	const char *emergency;	 /* --emergency REASON, or NULL */
+	const char *app;	 /* --app NAME, or NULL */
+	const char *by;		 /* --by WHO, or NULL */
 	struct strs waive;	 /* --waive, as typed */
 	int warning_days;	 /* --warning */
 	int critical_days;	 /* --critical */

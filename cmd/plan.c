@@ -6,6 +6,7 @@
 #include "cmd/context.h"
 #include "cmd/show.h"
 #include "git/diff.h"
+#include "state/gates.h"
 #include "state/runner.h"
 #include "state/steps.h"
 
@@ -133,6 +134,30 @@ static int print_json(struct ui *ui, struct session *session, const struct plan 
 	return rc;
 }
 
+/* As this machine's record has it: a plan asks no server. */
+static int with_gates(struct plan *plan, struct session *session, struct err *err)
+{
+	struct gates_input input = {.row = &plan->row, .stays = &plan->new_gen};
+	int rc = plan->resume ? 0 : gates_check(&plan->findings, session, &input, err);
+
+	findings_sort(&plan->findings);
+	return rc;
+}
+
+static int show_plan(struct ui *ui, const struct options *options, struct session *session,
+		     struct plan *plan, bool with_diff, struct err *err)
+{
+	int rc = with_gates(plan, session, err);
+
+	if (rc)
+		return rc;
+	if (options->json)
+		return print_json(ui, session, plan, err);
+	rc = print_plan(ui, session, plan, with_diff, err);
+	(void)ui_findings(ui, &plan->findings);
+	return rc;
+}
+
 static int look(const struct options *options, struct ui *ui, bool with_diff, struct err *err)
 {
 	struct plan_options plan_options = {.dry_run = true, .reason = options->emergency};
@@ -151,12 +176,7 @@ static int look(const struct options *options, struct ui *ui, bool with_diff, st
 		rc = step_awaited(&session, err);
 		rc = rc ? rc : plan_make(&plan, &session, event, &plan_options, err);
 		if (!rc) {
-			if (options->json)
-				rc = print_json(ui, &session, &plan, err);
-			else
-				rc = print_plan(ui, &session, &plan, with_diff, err);
-			if (!options->json)
-				(void)ui_findings(ui, &plan.findings);
+			rc = show_plan(ui, options, &session, &plan, with_diff, err);
 			if (!rc && findings_count(&plan.findings, SEVERITY_BLOCK))
 				rc = err_exit_code(ERR_GATE);
 			plan_release(&plan);

@@ -17,6 +17,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
   plan) echo "$every --first --emergency" ;;
   next) echo "$every --to -y --yes --waive --first --emergency --take-over" ;;
   revert) echo "$every --to -y --yes --waive --take-over --prune" ;;
+  ack) echo "$every --app --by" ;;
   check) echo "$every --warning --critical --prometheus" ;;
   states) echo "$every --dot" ;;
   *) echo "$every" ;;
@@ -24,7 +25,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
 }
 
 _certrotate() {
-  local commands='plan next revert status verify prove log check states'
+  local commands='plan next revert status verify prove ack log check states'
   local states='absent idle generated trusted servers-switched clients-switched'
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local command='' dir=. i word
@@ -44,7 +45,7 @@ _certrotate() {
       ((i++))
       ;;
     -C?*) dir=${word#-C} ;;
-    -c | --config | --env | --to | --waive | --emergency | --warning | --critical)
+    -c | --config | --env | --to | --waive | --emergency | --app | --by | --warning | --critical)
       [ "${COMP_WORDS[i + 1]}" != '=' ] || ((i++))
       ((i++))
       ;;
@@ -72,7 +73,7 @@ _certrotate() {
     mapfile -t COMPREPLY < <(compgen -W 'hosts=' -- "$cur")
     return
     ;;
-  --emergency | --warning | --critical) return ;;
+  --emergency | --app | --by | --warning | --critical) return ;;
   esac
   if [[ $cur == -* || -n $command ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_certrotate_options "$command")" -- "$cur")

@@ -386,20 +386,6 @@ static int open_holdings(struct plan *plan, struct session *session, struct err 
 	return rc;
 }
 
-/* What a person has to know who says yes: nobody has looked who would be refused. */
-static int check_census(struct plan *plan, const struct session *session, struct err *err)
-{
-	if (plan->row.phase != PHASE_PRUNE || plan->row.direction != DIRECTION_FORWARD)
-		return 0;
-	return findings_add(&plan->findings, "census", SEVERITY_WARNING, session->env->name,
-			    "ask every server before you go on: SELECT usename, client_addr, "
-			    "client_serial FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) "
-			    "WHERE client_serial IS NOT NULL",
-			    err,
-			    "nobody has looked whether a client still logs in with an old "
-			    "certificate; from now on it is refused");
-}
-
 /* The price of an emergency, by name, before anybody says yes. */
 static int check_refused(struct plan *plan, const struct session *session, struct err *err)
 {
@@ -478,7 +464,6 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc : make_targets(plan, options, err);
 	rc = rc ? rc : check_drift(plan, err);
 	rc = rc ? rc : check_expiry(plan, session, err);
-	rc = rc ? rc : check_census(plan, session, err);
 	rc = rc ? rc : check_refused(plan, session, err);
 	rc = rc ? rc : session_notes(&plan->findings, session, err);
 	rc = rc ? rc : begin(plan, session, options, err);

@@ -6,12 +6,12 @@
 
 #include "git/remote.h"
 #include "proc/child.h"
+#include "state/gates.h"
 #include "state/steps.h"
 
 #define TRIES 5
 
-static int open_session(struct session *session, const struct session_options *options,
-			struct err *err)
+int runner_open(struct session *session, const struct session_options *options, struct err *err)
 {
 	bool moved = true;
 	int rc = 0;
@@ -112,6 +112,19 @@ static int blocked(const struct plan *plan, struct err *err)
 			first->advice, first->advice[0] ? "; " : "", first->check);
 }
 
+/* What other people and time have to bring. */
+static int check_gates(struct session *session, struct plan *plan, const struct strs *skip,
+		       struct err *err)
+{
+	bool back = plan->row.direction == DIRECTION_BACK;
+	struct gates_input input = {.row = &plan->row,
+				    .stays = back ? &plan->old_gen : &plan->new_gen,
+				    .skip = skip,
+				    .to = &plan->to};
+
+	return gates_check(&plan->findings, session, &input, err);
+}
+
 /* What the wire shows before: a server that is down or strange is named before anything changes. */
 static int look_before(struct session *session, struct plan *plan,
 		       const struct run_options *options, const struct strs *skip, struct err *err)
@@ -122,8 +135,10 @@ static int look_before(struct session *session, struct plan *plan,
 	if (plan->row.phase == PHASE_FIRST)
 		return plan->resume ? 0 : check_first(session, plan, err);
 	if (!plan->resume && !plan->turn && phase_rolls_out(plan->row.phase) &&
-	    plan->row.phase != PHASE_EMERGENCY)
+	    plan->row.phase != PHASE_EMERGENCY) {
 		rc = step_verify(session, plan, true, skip, options->waivers, &seen, err);
+		rc = rc ? rc : check_gates(session, plan, skip, err);
+	}
 	verify_release(&seen);
 	waivers_apply(options->waivers, &plan->findings, false);
 	findings_sort(&plan->findings);
@@ -205,6 +220,21 @@ static int publish(struct session *session, struct plan *plan, const struct run_
 	return rc ? rc : mark(session, plan, "publish", "end", err);
 }
 
+/* Sessions outlive what they were opened with: after an emergency they are named. */
+static void say_survivors(struct session *session, const struct run_options *options)
+{
+	struct findings found = FINDINGS_INIT;
+	struct err unknown = {0};
+
+	if (gates_survivors(&found, session, session->store.old_gen, &unknown))
+		log_line(session->log, LOG_WARNING,
+			 "%s: who is still connected with an old certificate is not known",
+			 unknown.msg);
+	else if (options->findings && found.count)
+		options->findings(options->ctx, &found);
+	findings_release(&found);
+}
+
 static int finish(struct session *session, struct plan *plan, const struct run_options *options,
 		  struct err *err)
 {
@@ -229,6 +259,8 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 	rc = rc ? rc : mark(session, plan, "settle", "end", err);
 	if (!rc && options->done)
 		options->done(options->ctx, plan, entry);
+	if (!rc && plan->row.phase == PHASE_EMERGENCY)
+		say_survivors(session, options);
 	verify_release(&seen);
 	js_free(rollout);
 	return rc;
@@ -280,7 +312,7 @@ static int run_one(const struct session_options *session_options, const struct r
 {
 	struct session session;
 	bool withdrawn = false;
-	int rc = open_session(&session, session_options, err);
+	int rc = runner_open(&session, session_options, err);
 
 	*reached = false;
 	if (rc)

@@ -262,12 +262,18 @@ int session_chain(struct session *session, struct err *err)
 int session_notes(struct findings *out, const struct session *session, struct err *err)
 {
 	const struct environment *env = session->env;
+	int rc = 0;
 
-	if (!env->endpoints_given || env->endpoints.count)
-		return 0;
-	return findings_add(out, "no-endpoints", SEVERITY_WARNING, env->name,
-			    "name them in certrotate.yml, so that a silent failure shows", err,
-			    "'endpoints' is empty: nothing is probed");
+	if (env->endpoints_given && !env->endpoints.count)
+		rc = findings_add(out, "no-endpoints", SEVERITY_WARNING, env->name,
+				  "name them in certrotate.yml, so that a silent failure shows",
+				  err, "'endpoints' is empty: nothing is probed");
+	if (!rc && !env->census_samples)
+		rc = findings_add(out, "no-census", SEVERITY_WARNING, env->name,
+				  "set them in certrotate.yml, so that nobody is forgotten", err,
+				  "the samples of 'census' are 0: a generation is taken away "
+				  "without looking who still uses it");
+	return rc;
 }
 
 char *session_path(const struct session *session, const char *name)

@@ -89,8 +89,32 @@ static struct json *make_entry(struct session *session, const struct plan *plan,
 	(void)js_set(entry, "rollout", js_copy(rollout));
 	(void)js_set(entry, "probes", probes ? js_copy(probes) : js_new_null());
 	(void)js_set(entry, "waivers", waivers_json(session, options->waivers));
-	(void)js_set(entry, "acks", js_new_array());
 	return entry;
+}
+
+/*
+ * The words that this phase was waiting for become part of its entry. What is undone takes the
+ * words about it along, and with the end of a rotation all of them have served.
+ */
+static int settle_acks(struct store *store, const struct transition *row, struct json *entry,
+		       struct err *err)
+{
+	struct json *acks = js_new_array();
+	int rc = acks ? 0 : err_nomem(err);
+
+	if (!rc && row->to == STATE_IDLE)
+		rc = store_take_acks(store, PHASE__MAX, acks, err);
+	else if (!rc && row->direction == DIRECTION_BACK)
+		rc = store_take_acks(store, row->phase, acks, err);
+	for (size_t i = 0; i < js_count(store->acks) && !rc && row->phase == PHASE_SERVERS; i++) {
+		if (js_push(acks, js_copy(js_at(store->acks, i))))
+			rc = err_nomem(err);
+	}
+	if (rc) {
+		js_free(acks);
+		return rc;
+	}
+	return js_set(entry, "acks", acks) ? err_nomem(err) : 0;
 }
 
 /* Which generation is the live one, now that the transition has ended. */
@@ -132,6 +156,7 @@ static int settle_store(struct store *store, const struct plan *plan, struct jso
 	store->state = row->to;
 	store->revision++;
 	store_end(store);
+	rc = rc ? rc : settle_acks(store, row, entry, err);
 	if (!rc && js_push(store->history, js_copy(entry)))
 		rc = err_nomem(err);
 	rc = rc ? rc : store_shorten_history(store, HISTORY_WHOLE, err);

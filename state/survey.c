@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "state/gates.h"
 #include "state/steps.h"
 
 static int note_expiry(struct survey *survey, const struct cert *cert, const char *subject,
@@ -100,6 +101,28 @@ static int note_state(struct survey *survey, struct session *session, struct err
 	return rc ? rc : session_notes(&survey->findings, session, err);
 }
 
+/* What the next phase waits for, as this machine knows it: worth knowing, nothing is wrong. */
+static int note_gates(struct survey *survey, struct session *session, struct err *err)
+{
+	const struct store *store = &session->store;
+	struct findings waits = FINDINGS_INIT;
+	struct gates_input input = {.row = table_find(store->state, EVENT_NEXT),
+				    .stays = &survey->live};
+	int rc = 0;
+
+	if (store->under_way.active || input.row->refusal)
+		return 0;
+	rc = gates_check(&waits, session, &input, err);
+	for (size_t i = 0; i < waits.count && !rc; i++) {
+		const struct finding *wait = &waits.items[i];
+
+		rc = findings_add(&survey->findings, wait->check, SEVERITY_INFO, wait->subject,
+				  wait->advice, err, "%s", wait->reason);
+	}
+	findings_release(&waits);
+	return rc;
+}
+
 static char *next_command(const struct session *session)
 {
 	const struct store *store = &session->store;
@@ -129,6 +152,8 @@ int survey_make(struct survey *survey, struct session *session, int64_t warning,
 	if (!rc && survey->has_live)
 		rc = note_expiries(survey, session, warning, err);
 	rc = rc ? rc : note_state(survey, session, err);
+	if (!rc && survey->has_live)
+		rc = note_gates(survey, session, err);
 	if (!rc) {
 		survey->next = next_command(session);
 		rc = survey->next ? 0 : err_nomem(err);

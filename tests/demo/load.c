@@ -13,7 +13,9 @@
  *
  * MIN-MAX are logins a second of each client. In between, a client rests twice as long as its last
  * login took, so that the load is as much as the machine can bear beside what it is there for.
- * FOLDER holds postgresql.crt, postgresql.key and root.crt; SERVER is the name that is verified.
+ * A session is left open until the same client's next login to that server, so that whoever looks
+ * at the sessions sees every client. FOLDER holds postgresql.crt, postgresql.key and root.crt;
+ * SERVER is the name that is verified.
  */
 #include <errno.h>
 #include <libpq-fe.h>
@@ -52,6 +54,7 @@ struct client {
 	struct load *load;
 	char *name;
 	char *folder;
+	PGconn *open[PARTIES_MAX]; /* the last session on each server; may be NULL */
 	pthread_t thread;
 };
 
@@ -121,9 +124,10 @@ static void write_failure(struct load *load, const struct client *client,
 		      text);
 }
 
-static void one_login(const struct client *client, const struct server *server)
+static void one_login(struct client *client, size_t number)
 {
 	struct load *load = client->load;
+	const struct server *server = &load->servers[number];
 	double began = now();
 	PGconn *conn = log_in(client, server);
 	PGresult *result = PQstatus(conn) == CONNECTION_OK ? PQexec(conn, QUERY) : NULL;
@@ -137,23 +141,26 @@ static void one_login(const struct client *client, const struct server *server)
 		write_failure(load, client, server, began, PQerrorMessage(conn));
 	}
 	PQclear(result);
-	PQfinish(conn);
+	PQfinish(client->open[number]);
+	client->open[number] = conn;
 }
 
 static void *run_client(void *argument)
 {
-	const struct client *client = argument;
+	struct client *client = argument;
 	struct load *load = client->load;
 
 	for (size_t i = 0; !atomic_load(&load->stop); i++) {
 		double began = now(), pause;
 
-		one_login(client, &load->servers[i % load->server_count]);
+		one_login(client, i % load->server_count);
 		pause = 3 * (now() - began);
 		pause = pause < load->pause_min ? load->pause_min : pause;
 		pause = pause > load->pause_max ? load->pause_max : pause;
 		sleep_until(began + pause);
 	}
+	for (size_t i = 0; i < load->server_count; i++)
+		PQfinish(client->open[i]);
 	return NULL;
 }
 

@@ -42,7 +42,7 @@ complete_line() {
   )
 }
 
-check 'there are commands and options to compare' test "$(wc -w <<<"$COMMANDS") $(wc -w <<<"$EVERY")" = '9 8'
+check 'there are commands and options to compare' test "$(wc -w <<<"$COMMANDS")" -ge 10 -a "$(wc -w <<<"$EVERY")" = 8
 check 'certrotate(1) has these commands and no other' same "$COMMANDS" "$(sed -n '/^\.Sh COMMANDS/,/^\.Sh OPTIONS/s/^\.It Ic //p' man/certrotate.1)"
 # shellcheck disable=SC2016 # the backquotes are Markdown's
 check 'README.md has these commands and no other' same "$COMMANDS" "$(sed -n '/^| command |/,/^$/s/^| `\([a-z]*\)` |.*/\1/p' README.md)"

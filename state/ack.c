@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* An application's word: see runner.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "inventory/config.h"
+#include "state/gates.h"
+#include "state/holdings.h"
+#include "state/publish.h"
+#include "state/runner.h"
+
+static int nothing_waits(const struct session *session, struct err *err)
+{
+	const struct store *store = &session->store;
+
+	if (store->under_way.active) {
+		err_set(err, ERR_USAGE, "%s is under way in %s: nothing can be confirmed yet",
+			phase_name(store->under_way.phase), session->env->name);
+		return err_hint(err, "type 'certrotate %s' to end it, then confirm",
+				direction_verb(store->under_way.direction));
+	}
+	err_set(err, ERR_USAGE, "in state %s nothing waits for an application's word",
+		state_name(store->state));
+	return err_hint(err, "applications confirm in 'trusted' (that they trust both chains) and "
+			     "in 'clients-switched' (that they use their new certificates)");
+}
+
+/* A word from an application that has nobody here would look like one that was needed. */
+static int check_users(struct session *session, const struct application *app, struct err *err)
+{
+	struct generation gen;
+	char users[512];
+	int rc = session_generation(&gen, session, session->store.new_gen, false, err);
+
+	if (rc)
+		return rc;
+	if (!gates_concerns(app, &gen)) {
+		strs_join(&app->users, 10, users, sizeof(users));
+		rc = err_set(err, ERR_USAGE, "application %s has no client certificate in %s",
+			     app->name, session->env->name);
+		err_hint(err, "its users in certrotate.yml are %s", users);
+	}
+	generation_release(&gen);
+	return rc;
+}
+
+static int publish_ack(struct session *session, const struct application *app, enum phase phase,
+		       const char *who, struct err *err)
+{
+	char *subject = str_fmt("certrotate %s: %s confirms %s", session->env->name, app->name,
+				phase_name(phase));
+	struct store store;
+	int rc = subject ? store_copy(&store, &session->store, err) : err_nomem(err);
+
+	if (!rc) {
+		rc = store_add_ack(&store, app->name, phase, who ? who : "", session->by,
+				   session->sys->now(session->sys), err);
+		rc = rc ? rc : publish_state(session, &store, subject, NULL, err);
+		store_release(&store);
+	}
+	free(subject);
+	return rc;
+}
+
+static int acknowledge(struct session *session, const char *name, const char *who,
+		       enum phase *phase, bool *known, struct err *err)
+{
+	const struct application *app = NULL;
+	int rc = config_application(&app, session->config, name, err);
+
+	*phase = gates_ack_phase(&session->store);
+	if (!rc && *phase == PHASE__MAX)
+		rc = nothing_waits(session, err);
+	rc = rc ? rc : check_users(session, app, err);
+	if (rc)
+		return rc;
+	*known = store_ack(&session->store, name, *phase) != NULL;
+	return *known ? 0 : publish_ack(session, app, *phase, who, err);
+}
+
+int runner_ack(const struct session_options *options, const char *app, const char *who,
+	       enum phase *phase, bool *known, struct err *err)
+{
+	struct session session;
+	int rc = runner_open(&session, options, err);
+
+	*phase = PHASE__MAX;
+	*known = false;
+	if (rc)
+		return rc;
+	rc = acknowledge(&session, app, who, phase, known, err);
+	session_close(&session);
+	return rc;
+}

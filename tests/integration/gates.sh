@@ -1,0 +1,385 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: PostgreSQL
+#
+# What has to be waited for: an application's word before the servers switch, and the census before a generation is
+# taken away. A real server, the shipped playbook, and clients that keep sessions open with the certificates they have.
+#
+#   tests/integration/gates.sh BUILD
+
+set -u -o pipefail
+cd "$(dirname "$0")/../.." || exit 1
+ROOT=$PWD
+BUILD=$(cd "${1:-build}" && pwd) || exit 1
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+
+DB1=db1.example.com
+CLIENTS="postgres app report"
+QUIET=3
+declare -A SESSIONS=()
+BALANCER=
+
+test_ends() {
+  local name
+  for name in "${!SESSIONS[@]}"; do kill "${SESSIONS[$name]}" 2>/dev/null; done
+  [ -z "$BALANCER" ] || kill "$BALANCER" 2>/dev/null
+}
+
+quietly() {
+  "$@" >"$T/last.out" 2>&1 || {
+    tail -n 40 "$T/last.out" >&2
+    die "failed: $*"
+  }
+}
+
+exits() { # CODE COMMAND...; what it said stays in $T/said
+  local want=$1 got=0
+  shift
+  "$@" >"$T/said" 2>&1 || got=$?
+  [ "$got" = "$want" ] || {
+    echo "exit code $got, not $want"
+    cat "$T/said"
+    return 1
+  }
+}
+
+# What the last command said, line ends aside: each of these texts.
+said() {
+  local text
+  for text in "$@"; do
+    tr -s '\n ' ' ' <"$T/said" | grep -qF -- "$text" || {
+      echo "not said: $text"
+      cat "$T/said"
+      return 1
+    }
+  done
+}
+
+not_said() {
+  local text
+  for text in "$@"; do
+    ! tr -s '\n ' ' ' <"$T/said" | grep -F -- "$text" || return 1
+  done
+}
+
+is() {
+  [ "$1" = "$2" ] || {
+    echo "'$1' is not '$2'"
+    return 1
+  }
+}
+
+# ---- the repository and the server ------------------------------------------------------------------------------
+
+description() {
+  cat <<EOF
+subject: {C: NL, O: Acme, CN: postgres}
+key: ecdsa-p256
+intermediates:
+  - name: server
+    servers:
+      $DB1: [$ADDRESS, $DB1, lb.example.com]
+  - name: client
+    clients: [${CLIENTS// /, }]
+EOF
+}
+
+inventory() {
+  cat <<EOF
+all:
+  vars: {ansible_connection: local, certrotate_become: false, certrotate_settle: 0.05}
+  hosts:
+    $DB1:
+      ansible_host: $ADDRESS
+      certrotate_clusters: [{data: $T/db1/data}]
+      certrotate_clients:
+        - {user: postgres, owner: $ME, home: $T/homes/postgres}
+        - {user: report, owner: $ME, home: $T/homes/report}
+EOF
+}
+
+configuration() {
+  cat <<EOF
+version: 1
+defaults:
+  git: {flow: direct, base: dev, remote: origin, push: true}
+  census: {quiet: ${QUIET}s, samples: 2}
+  endpoints:
+    - {name: $DB1, address: $ADDRESS, port: $PORT}
+environments:
+  poc: {}
+applications:
+  billing: {users: [app], contact: billing@example.com}
+EOF
+}
+
+ansible_configuration() {
+  cat <<EOF
+[defaults]
+interpreter_python = /usr/bin/python3
+vault_password_file = $T/vault-password
+local_tmp = $T/ansible
+remote_tmp = $T/ansible
+EOF
+}
+
+make_repository() {
+  R=$T/repository
+  mkdir -p "$T/ansible" "$HOME" "$T"/homes/{postgres,report,app/.postgresql} "$R/config" "$R/environments/poc/group_vars/all"
+  printf '#!/bin/sh\necho a-password\n' >"$T/vault-password"
+  chmod 755 "$T/vault-password"
+  git config --file "$HOME/.gitconfig" user.name "A DBA"
+  git config --file "$HOME/.gitconfig" user.email dba@example.com
+  quietly git init -q --bare -b dev "$T/remote.git"
+  quietly git init -q -b dev "$R"
+  git -C "$R" remote add origin "$T/remote.git"
+  description >"$R/config/chainsmith_poc.yml"
+  inventory >"$R/environments/poc/hosts"
+  configuration >"$R/certrotate.yml"
+  ansible_configuration >"$R/ansible.cfg"
+  cp -r "$ROOT"/playbooks/{rollout_new_certs.yml,library,module_utils} "$R"
+  find "$R" -name __pycache__ -prune -exec rm -rf {} +
+  team_commits "poc: describe the environment"
+}
+
+team_commits() {
+  git -C "$R" add -A
+  quietly git -C "$R" commit -q -m "$1"
+  quietly git -C "$R" push -q -u origin HEAD:dev
+}
+
+start_server() {
+  local user
+  mkdir -p "$T/db1"
+  [ "$(id -u)" != 0 ] || chown "$SERVER_USER" "$T/db1"
+  start_pg "$T/db1/data" "$ADDRESS" "$PORT" "ssl_ca_file = 'root.crt'"
+  printf '%s\n' 'local all all trust' 'hostssl all all 127.0.0.0/8 cert clientcert=verify-full' |
+    as_server tee "$T/db1/data/pg_hba.conf" >/dev/null
+  for user in $CLIENTS; do
+    [ "$user" = "$SERVER_USER" ] || quietly sql "$PORT" "CREATE ROLE $user LOGIN"
+  done
+  quietly sql "$PORT" "ALTER ROLE postgres SUPERUSER"
+}
+
+rotate() {
+  "$BUILD/certrotate" -C "$R" "$@"
+}
+
+go() {
+  rotate "$@" --yes
+}
+
+play() {
+  (cd "$R" && ansible-playbook -i environments/poc rollout_new_certs.yml)
+}
+
+state() { # a Python expression on d, the state that the base has
+  git --git-dir "$T/remote.git" show "dev:.certrotate/poc/state.json" |
+    /usr/bin/python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"
+}
+
+# values CERTS VAULT: what the application needs of these two files, into its home
+application_files() {
+  ansible-vault view --vault-password-file "$T/vault-password" "$2" | /usr/bin/python3 -c '
+import os, sys, yaml
+folder, keys, certs = sys.argv[1], yaml.safe_load(sys.stdin)["private_keys"], yaml.safe_load(open(sys.argv[2]))["certs"]
+os.umask(0o077)
+for name, text in (("postgresql.crt", certs["client"]["app"]), ("postgresql.key", keys["client"]["app"]),
+                   ("root.crt", certs["server"]["chain"]), ("lb.crt", certs["server"]["db1.example.com"]),
+                   ("lb.key", keys["server"]["db1.example.com"])):
+    with open(os.path.join(folder, name), "w") as stream:
+        stream.write(text)
+' "$T/homes/app/.postgresql" "$1"
+}
+
+# The administrators of the application take what the inventory holds for them.
+application_takes_its_files() {
+  local values=$R/environments/poc/group_vars/all
+  (cd "$T" && application_files "$values/certs.yml" "$values/certs.vault.yml") || die "the application has no files"
+}
+
+# ---- clients ----------------------------------------------------------------------------------------------------
+
+# hold NAME USER: a session with the files that the user has now
+hold() {
+  local name=$1 files=$T/homes/$2/.postgresql
+  PGAPPNAME=$name "$PG_BIN/psql" -XAtq "host=$DB1 hostaddr=$ADDRESS port=$PORT user=$2 dbname=postgres sslmode=verify-full \
+sslcert=$files/postgresql.crt sslkey=$files/postgresql.key sslrootcert=$files/root.crt" \
+    -c "SELECT pg_sleep(600)" >"$T/session-$name.out" 2>&1 &
+  SESSIONS[$name]=$!
+  until_true 10 is_connected "$name" || die "the session $name is not there: $(cat "$T/session-$name.out")"
+}
+
+is_connected() {
+  [ "$(sql "$PORT" "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$1'")" = 1 ]
+}
+
+drop() {
+  local name
+  for name in "$@"; do
+    sql "$PORT" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '$name'" >/dev/null
+    wait "${SESSIONS[$name]}" 2>/dev/null
+    unset "SESSIONS[$name]"
+    until_true 10 not is_connected "$name" || die "the session $name does not end"
+  done
+}
+
+# The quiet period, with a look now and then.
+wait_quietly() {
+  local i
+  for ((i = 0; i <= QUIET; i++)); do
+    quietly rotate census
+    sleep 1
+  done
+}
+
+# ---- the tests --------------------------------------------------------------------------------------------------
+
+an_application_has_to_give_its_word() {
+  check 'nothing waits for a word before a rotation' exits 2 rotate ack --app billing
+  check 'and it says when applications confirm' said "in state idle nothing waits for an application's word" "applications confirm in 'trusted'"
+  check 'generate and trust' exits 0 go next --to trusted
+  check 'the servers do not switch before the application has confirmed' exits 3 go next
+  check 'the application is named, and what to type' said 'application billing: has not confirmed that it trusts the new chain' \
+    'have billing@example.com load the new bundle' 'certrotate ack --app billing'
+  check 'plan says the same' exits 3 rotate plan
+  check 'by name' said 'application billing'
+  check 'status says what is waited for, and that is no alarm' exits 0 rotate status
+  check 'by name as well' said 'application billing: has not confirmed'
+  check 'a slip in its name is refused' exits 2 rotate ack --app biling
+  check 'with the nearest name' said "did you mean 'billing'?"
+  check 'an ack without a name is refused' exits 2 rotate ack
+  check 'the word is recorded' exits 0 rotate ack --app billing --by 'Ann of billing'
+  check 'and said' said 'recorded: application billing trusts both chains'
+  check 'in the state that the team shares' is "$(state "[(a['app'], a['phase'], a['who']) for a in d['acks']]")" "[('billing', 'trust', 'Ann of billing')]"
+  check 'twice is once' exits 0 rotate ack --app billing
+  check 'and says so' said 'known already: application billing trusts both chains'
+  check 'taking the phase back takes the word back' exits 0 go revert
+  check 'the word is gone' is "$(state "d['acks']")" '[]'
+  check 'trust again' exits 0 go next
+  check 'the word is needed again' exits 3 go next
+  application_takes_its_files
+  check 'confirmed again' exits 0 rotate ack --app billing --json
+  check 'the servers switch' exits 0 go next
+  check 'the word is in the history' exits 0 rotate log
+  check 'with who gave it' said 'confirmed by billing for trust'
+}
+
+the_census_waits_for_everybody() {
+  hold early app
+  check 'the clients switch' exits 0 go next
+  hold late app
+  check 'who was not seen with the new certificate stops prune' exits 3 go next
+  check 'each by name' said 'client report: was never seen with its certificate of g2' 'client app: was never seen' 'client postgres: was never seen'
+  check 'and who still logs in with the old one' said "client app: still logs in with its certificate of g1 (application 'late' from 127." "on $DB1"
+  check 'nothing was changed' is "$(state "d['state'], d['under_way']")" "('clients-switched', None)"
+  hold report report
+  hold dba postgres
+  drop late
+  application_takes_its_files
+  hold switched app
+  check 'a session from before the phase is told apart' exits 3 go next
+  check 'as one that says nothing about the next login' said "client app: holds a session from before it was given its other certificate, with that of g1 (application 'early'"
+  check 'who has switched is no longer said to be unseen' not_said 'was never seen'
+  drop early
+  wait_quietly
+  check 'once all have switched, and it was quiet for long enough, prune goes on' exits 0 go next
+  check 'to the end' is "$(state "d['state']")" idle
+}
+
+a_word_or_a_waiver_stands_in() {
+  drop report dba switched
+  check 'a second rotation' exits 0 go next --to trusted
+  application_takes_its_files
+  quietly rotate ack --app billing
+  check 'to its last phase' exits 0 go next --to clients-switched
+  quietly rotate ack --app billing
+  wait_quietly
+  check 'nobody was seen' exits 3 go next
+  check 'who has confirmed is not asked for' not_said 'client app'
+  check 'the others are' said 'client report: was never seen' 'client postgres: was never seen'
+  check 'a waiver by name passes who is named only' exits 3 go next --waive 'census-unseen=report:retired, ticket 7'
+  check 'the other one still blocks' said 'client postgres: was never seen'
+  check 'both waived' exits 0 go next --waive 'census-unseen=report:retired, ticket 7' --waive 'census-unseen=postgres:only by hand'
+  check 'words and waivers are in the history' exits 0 rotate log
+  check 'with their reasons' said 'confirmed by billing for clients' 'retired, ticket 7'
+  check 'and no longer in the state' is "$(state "d['acks']")" '[]'
+}
+
+taking_trust_back_asks_the_same() {
+  check 'a third rotation' exits 0 go next --to trusted
+  check 'as long as no client was given a new certificate, trust goes back at once' exits 0 go revert
+  check 'trust again' exits 0 go next
+  application_takes_its_files
+  quietly rotate ack --app billing
+  check 'the clients switch once more' exits 0 go next --to clients-switched
+  application_takes_its_files
+  hold ahead app
+  check 'clients and servers go back' exits 0 go revert --to trusted
+  check 'trust does not, while somebody is connected with the new certificate' exits 3 go revert
+  check 'who, is said' said "client app: holds a session from before it was given its other certificate, with that of g4 (application 'ahead'"
+  hold further app
+  check 'nor while somebody logs in with it' exits 3 go revert
+  check 'who, is said again' said "client app: still logs in with its certificate of g4 (application 'further'"
+  drop ahead further
+}
+
+what_is_served_is_rehearsed() {
+  local waived=(--waive 'census-unseen:a test' --waive 'census-quiet:a test' --waive 'census-samples:a test')
+  git -C "$R" show HEAD:environments/poc/group_vars/all/certs.yml >"$T/before.yml"
+  git -C "$R" show HEAD:environments/poc/group_vars/all/certs.vault.yml >"$T/before.vault.yml"
+  quietly rotate ack --app billing
+  check 'forward again' exits 0 go next --to clients-switched
+  start_balancer
+  sed -i "s/^environments:/    - {name: lb.example.com, address: $ADDRESS, port: $BALANCER_PORT, protocol: tls}\n&/" "$R/certrotate.yml"
+  team_commits "poc: probe the balancer"
+  check 'somebody serves an old certificate, which is fine today' exits 3 go next "${waived[@]}"
+  check 'but not with the new chain alone' said 'rehearsal lb.example.com' 'clients would refuse what it serves now'
+  kill "$BALANCER"
+  BALANCER=
+  sed -i '/lb.example.com, address/d' "$R/certrotate.yml"
+  team_commits "poc: leave the balancer out"
+}
+
+# It serves what the inventory held for the server before that switched.
+start_balancer() {
+  local files=$T/homes/app/.postgresql
+  (cd "$T" && application_files "$T/before.yml" "$T/before.vault.yml") || die "no files from before"
+  BALANCER_PORT=$(free_port "$ADDRESS")
+  openssl s_server -accept "$ADDRESS:$BALANCER_PORT" -cert "$files/lb.crt" -cert_chain "$files/lb.crt" -key "$files/lb.key" -quiet >/dev/null 2>&1 &
+  BALANCER=$!
+}
+
+an_emergency_lists_who_survives() {
+  hold survivor app
+  check 'an emergency' exits 0 go next --emergency 'a key leaked, ticket 9'
+  check 'and whose session outlives it' said 'client app: 1 session from 127.' "on $DB1, since" 'with a certificate of g'
+  drop survivor
+}
+
+main() {
+  need ansible-playbook ansible-core
+  need git git
+  begin gates
+  ME=$(id -un)
+  ADDRESS=127.$((RANDOM % 200 + 20)).8.1
+  PORT=$(free_port "$ADDRESS")
+  export HOME=$T/home ANSIBLE_HOME=$T/ansible GIT_CONFIG_NOSYSTEM=1 NO_COLOR=1
+  unset ANSIBLE_CONFIG ANSIBLE_VAULT_PASSWORD_FILE CERTROTATE_ENV
+  make_repository
+  start_server
+  quietly go next --first
+  quietly play
+  application_takes_its_files
+  quietly sql "$PORT" "ALTER SYSTEM SET ssl = on"
+  quietly sql "$PORT" "SELECT pg_reload_conf()"
+  an_application_has_to_give_its_word
+  the_census_waits_for_everybody
+  a_word_or_a_waiver_stands_in
+  taking_trust_back_asks_the_same
+  what_is_served_is_rehearsed
+  an_emergency_lists_who_survives
+  finish
+}
+
+main
