@@ -8,7 +8,7 @@ const struct command commands[] = {
 	{"status", "where every environment stands, and what to type next", cmd_status},
 	{"verify", "look on the wire whether the state holds", cmd_verify},
 	{"prove", "prove that the next phase refuses nobody; changes nothing", cmd_prove},
-	{"ack", "an application's administrators confirmed what a phase asks of them", cmd_ack},
+	{"ack", "record that an application has done its part of a phase", cmd_ack},
 	{"log", "the history: who, when, what, evidence", cmd_log},
 	{"check", "expiry and state as a monitoring plug-in", cmd_check},
 	{"states", "print the state machine", cmd_states},
