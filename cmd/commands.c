@@ -8,6 +8,7 @@ const struct command commands[] = {
 	{"status", "where every environment stands, and what to type next", cmd_status},
 	{"verify", "look on the wire whether the state holds", cmd_verify},
 	{"prove", "prove that the next phase refuses nobody; changes nothing", cmd_prove},
+	{"census", "who is connected with which generation; adds to the record", cmd_census},
 	{"ack", "record that an application has done its part of a phase", cmd_ack},
 	{"log", "the history: who, when, what, evidence", cmd_log},
 	{"check", "expiry and state as a monitoring plug-in", cmd_check},

@@ -29,6 +29,7 @@ struct options {
 	bool yes;
 	bool first;
 	bool prune;
+	bool record;
 	bool take_over;
 	bool verbose;
 	bool quiet;

@@ -180,6 +180,14 @@ static int find_servers(struct census_asked *asked, struct session *session,
 	return rc;
 }
 
+/* The generation that the state gives to clients. */
+static const struct generation *clients_hold(const struct live *live)
+{
+	return target_row(live->target.state)->clients == PICK_NEW && live->has_new
+		       ? live->target.new_gen
+		       : live->target.old_gen;
+}
+
 /* The login user's leaf of a generation; false where it has none with a key. */
 static bool leaf_of(struct census_login *out, const struct generation *gen, const char *user)
 {
@@ -196,12 +204,11 @@ static bool leaf_of(struct census_login *out, const struct generation *gen, cons
 static size_t choose_logins(struct census_login logins[2], const struct live *live,
 			    const char *user)
 {
-	bool newer = target_row(live->target.state)->clients == PICK_NEW && live->has_new;
-	const struct generation *first = newer ? &live->new_gen : &live->old_gen;
-	const struct generation *second = newer		      ? &live->old_gen
-					  : live->has_new     ? &live->new_gen
-					  : live->has_retired ? &live->retired
-							      : NULL;
+	const struct generation *first = clients_hold(live);
+	const struct generation *second = first != &live->old_gen ? &live->old_gen
+					  : live->has_new	  ? &live->new_gen
+					  : live->has_retired	  ? &live->retired
+								  : NULL;
 	size_t count = leaf_of(&logins[0], first, user) ? 1 : 0;
 
 	return count + (second && leaf_of(&logins[count], second, user) ? 1 : 0);
@@ -236,6 +243,19 @@ static int ask_network(struct census_asked *asked, struct session *session, cons
 	return census_ask_network(asked, session, &live->target, logins, count, err);
 }
 
+static int note_users(struct census_run *run, const struct live *live, struct err *err)
+{
+	const struct generation *gen = clients_hold(live);
+	int rc = 0;
+
+	(void)snprintf(run->generation, sizeof(run->generation), "%s", gen->id);
+	for (size_t i = 0; i < gen->leaf_count && !rc; i++) {
+		if (gen->leaves[i].kind == LEAF_CLIENT)
+			rc = strs_add(&run->users, gen->leaves[i].name, err);
+	}
+	return rc;
+}
+
 int census_run(struct census *out, struct census_run *run, struct session *session,
 	       const struct census_options *options, struct err *err)
 {
@@ -252,6 +272,7 @@ int census_run(struct census *out, struct census_run *run, struct session *sessi
 	*run = (struct census_run){.findings = FINDINGS_INIT};
 	rc = monitor ? census_monitor_load(&credentials, session, err) : 0;
 	rc = rc ? rc : live_load(&live, session, !hosts && !monitor, err);
+	rc = rc ? rc : note_users(run, &live, err);
 	rc = rc ? rc : census_known_leaves(&index, session, &live, err);
 	rc = rc ? rc : find_servers(&asked, session, options->skip, err);
 	if (!rc && hosts)
@@ -274,5 +295,6 @@ int census_run(struct census *out, struct census_run *run, struct session *sessi
 void census_run_release(struct census_run *run)
 {
 	findings_release(&run->findings);
+	strs_release(&run->users);
 	*run = (struct census_run){.findings = FINDINGS_INIT};
 }

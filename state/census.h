@@ -19,8 +19,9 @@ int census_load(struct census *out, const struct session *session, struct err *e
 
 struct census_options {
 	/*
-	 * Only with the monitoring certificate of the configuration, so that no vault password is
-	 * needed: for the timer. Else the login user's leaf from the vault is used.
+	 * With the monitoring certificate of the configuration, so that no vault password is
+	 * needed: for the timer. Else, and where the configuration has none, with the login user's
+	 * leaf from the vault. Where census.playbook is set, through Ansible in either case.
 	 */
 	bool monitor;
 	const struct strs *skip; /* hosts that are not asked, by name; may be NULL */
@@ -29,6 +30,9 @@ struct census_options {
 struct census_run {
 	struct findings findings; /* "census-server": who could not be asked, and why */
 	size_t asked, answered;
+	/* The generation that the state gives to clients, and the users who have a leaf of it. */
+	char generation[16];
+	struct strs users;
 };
 
 /*

@@ -20,6 +20,7 @@ struct repo {
 	char *common;
 	char *dir;
 	bool ident_set;
+	bool never_ask;
 };
 
 /* libgit2's reason behind the text; ERR_FAIL. */

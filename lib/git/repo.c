@@ -100,6 +100,11 @@ void repo_use_stop(struct repo *repo, struct loop_stop *stop)
 	repo->stop = stop;
 }
 
+void repo_never_ask(struct repo *repo)
+{
+	repo->never_ask = true;
+}
+
 const char *repo_root(const struct repo *repo)
 {
 	return repo->root;

@@ -44,6 +44,9 @@ void repo_close(struct repo *repo);
 struct loop_stop;
 void repo_use_stop(struct repo *repo, struct loop_stop *stop);
 
+/* From now on git never asks the person at the terminal for a password: for timers. */
+void repo_never_ask(struct repo *repo);
+
 /* Borrowed, absolute, without a slash at the end. */
 const char *repo_root(const struct repo *repo); /* of the work tree */
 /* ".git", shared by all linked work trees: state of this machine lives below it. */
