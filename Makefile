@@ -13,6 +13,7 @@ bindir = $(DESTDIR)$(PREFIX)/bin
 mandir = $(DESTDIR)$(PREFIX)/share/man
 datadir = $(DESTDIR)$(PREFIX)/share/certrotate
 docdir = $(DESTDIR)$(PREFIX)/share/doc/certrotate
+unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 completionsdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 CC ?= cc
@@ -140,11 +141,17 @@ install: all
 	install -m 644 man/certrotate.yml.5 $(mandir)/man5/certrotate.yml.5
 	install -m 644 README.md CHANGELOG.md LICENSE $(docdir)
 	install -m 644 completion/certrotate.bash $(completionsdir)/certrotate
+	install -d $(unitdir)
+	for unit in systemd/*; do \
+		sed 's|@bindir@|$(PREFIX)/bin|' $$unit >$(unitdir)/$${unit##*/} || exit 1; \
+		chmod 644 $(unitdir)/$${unit##*/} || exit 1; \
+	done
 	for file in $(PLAYBOOKS); do install -D -m 644 $$file $(datadir)/$$file || exit 1; done
 
 uninstall:
 	rm -f $(bindir)/certrotate $(mandir)/man1/certrotate.1 $(mandir)/man5/certrotate.yml.5
 	rm -f $(completionsdir)/certrotate
+	rm -f $(unitdir)/certrotate-census@.service $(unitdir)/certrotate-census@.timer
 	rm -rf $(datadir) $(docdir)
 
 # What git has at HEAD, so that a release holds nothing by accident.

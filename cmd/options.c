@@ -36,7 +36,7 @@ static const struct option_row option_rows[] = {
 	{"--app", 0, "NAME", " ack ", "the application whose word this is"},
 	{"--by", 0, "WHO", " ack ", "who of its administrators gave it"},
 	{"--record", 0, NULL, " census ",
-	 "for a timer: no vault password, says only what is wrong"},
+	 "for a timer: no password, says only what is wrong"},
 	{"--warning", 0, "DAYS", " check ", "warn this long before an expiry (30)"},
 	{"--critical", 0, "DAYS", " check ", "critical this long before an expiry (7)"},
 	{"--prometheus", 0, NULL, " check ", "metrics in Prometheus' text format"},

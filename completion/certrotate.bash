@@ -17,6 +17,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
   plan) echo "$every --first --emergency" ;;
   next) echo "$every --to -y --yes --waive --first --emergency --take-over" ;;
   revert) echo "$every --to -y --yes --waive --take-over --prune" ;;
+  census) echo "$every --record" ;;
   ack) echo "$every --app --by" ;;
   check) echo "$every --warning --critical --prometheus" ;;
   states) echo "$every --dot" ;;
@@ -25,7 +26,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
 }
 
 _certrotate() {
-  local commands='plan next revert status verify prove ack log check states'
+  local commands='plan next revert status verify prove census ack log check states'
   local states='absent idle generated trusted servers-switched clients-switched'
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local command='' dir=. i word
