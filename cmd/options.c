@@ -35,8 +35,8 @@ static const struct option_row option_rows[] = {
 	{"--prune", 0, NULL, " revert ", "take back a prune, for 7 days"},
 	{"--app", 0, "NAME", " ack ", "the application whose word this is"},
 	{"--by", 0, "WHO", " ack ", "who of its administrators gave it"},
-	{"--record", 0, NULL, " census ",
-	 "for a timer: no password, says only what is wrong"},
+	{"--record", 0, NULL, " census ", "for a timer: no password, says only what is wrong"},
+	{"--no-login", 0, NULL, " verify ", "only what is served; needs no vault password"},
 	{"--warning", 0, "DAYS", " check ", "warn this long before an expiry (30)"},
 	{"--critical", 0, "DAYS", " check ", "critical this long before an expiry (7)"},
 	{"--prometheus", 0, NULL, " check ", "metrics in Prometheus' text format"},
@@ -83,6 +83,7 @@ static int apply(struct options *options, const struct option_row *row, const ch
 		{"--take-over", NULL, &options->take_over},
 		{"--prune", NULL, &options->prune},
 		{"--record", NULL, &options->record},
+		{"--no-login", NULL, &options->no_login},
 		{"--prometheus", NULL, &options->prometheus},
 		{"--dot", NULL, &options->dot},
 	};

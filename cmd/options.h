@@ -31,6 +31,7 @@ struct options {
 	bool prune;
 	bool record;
 	bool take_over;
+	bool no_login;
 	bool verbose;
 	bool quiet;
 	bool help;

@@ -13,6 +13,10 @@
 #include "base/buf.h"
 #include "cmd/wrap.h"
 
+#define NAMES_SHOWN  6 /* of those of whom the same is said */
+#define NAMES_SIZE   2048
+#define GROUPS_SHOWN 10 /* of one check */
+
 static const char *const sequences[] = {
 	[UI_PLAIN] = "\033[0m",	  [UI_BOLD] = "\033[1m",   [UI_RED] = "\033[31m",
 	[UI_YELLOW] = "\033[33m", [UI_GREEN] = "\033[32m", [UI_DIM] = "\033[2m",
@@ -195,35 +199,73 @@ void ui_error(struct ui *ui, const struct err *err)
 		ui_say(ui, "HINT: %s", err->hint);
 }
 
-size_t ui_findings(struct ui *ui, const struct findings *findings)
+static void put_group(struct ui *ui, const struct finding_group *group)
 {
 	static const enum ui_color colors[SEVERITY__MAX] = {
 		[SEVERITY_INFO] = UI_DIM,
 		[SEVERITY_WARNING] = UI_YELLOW,
 		[SEVERITY_BLOCK] = UI_RED,
 	};
+	const struct finding *finding = group->first;
+	char names[NAMES_SIZE];
 
+	strs_join(&group->subjects, NAMES_SHOWN, names, sizeof(names));
+	ui_say(ui, "%s%s%s %s %s: %s", color(ui->color_err, colors[finding->severity]),
+	       finding->waived ? "waived" : severity_name(finding->severity),
+	       color(ui->color_err, UI_PLAIN), finding->check, names, finding->reason);
+}
+
+static bool one_check(const struct finding *a, const struct finding *b)
+{
+	return a->severity == b->severity && !strcmp(a->check, b->check) &&
+	       !strcmp(a->advice, b->advice);
+}
+
+/* Groups of one check, worst first; the advice that they share comes behind them once. */
+static size_t put_groups(struct ui *ui, const struct finding_group *groups, size_t count)
+{
+	const struct finding *first = groups[0].first;
+	size_t alike = 1, more = 0;
+
+	while (alike < count && one_check(first, groups[alike].first))
+		alike++;
+	for (size_t i = 0; i < alike; i++) {
+		if (i < GROUPS_SHOWN || ui->verbose)
+			put_group(ui, &groups[i]);
+		else
+			more += groups[i].subjects.count;
+	}
+	if (more)
+		ui_say(ui, "  and %zu more of %s (-v and --json show all)", more, first->check);
+	if (first->advice[0])
+		ui_say(ui, "  HINT: %s", first->advice);
+	return alike;
+}
+
+size_t ui_findings(struct ui *ui, const struct findings *findings)
+{
+	struct finding_groups groups;
 	size_t hidden = 0;
 
 	(void)fflush(stdout);
 	end_line(ui);
-	for (size_t i = 0; i < findings->count; i++) {
-		const struct finding *finding = &findings->items[i];
+	if (findings_group(&groups, findings, NULL))
+		return findings_count(findings, SEVERITY_BLOCK);
+	for (size_t i = 0; i < groups.count;) {
+		const struct finding_group *group = &groups.items[i];
 
-		if (finding->severity == SEVERITY_INFO && !ui->verbose) {
-			hidden++;
-			continue;
+		if (group->first->severity > SEVERITY_INFO || ui->verbose) {
+			i += put_groups(ui, group, groups.count - i);
+		} else {
+			hidden += group->subjects.count;
+			i++;
 		}
-		ui_say(ui, "%s%s%s %s %s: %s", color(ui->color_err, colors[finding->severity]),
-		       finding->waived ? "waived" : severity_name(finding->severity),
-		       color(ui->color_err, UI_PLAIN), finding->check, finding->subject,
-		       finding->reason);
-		if (finding->advice[0])
-			ui_say(ui, "  HINT: %s", finding->advice);
 	}
 	if (hidden && !ui->quiet)
-		ui_say(ui, "%s(-v shows %zu more that are merely worth knowing)%s",
-		       color(ui->color_err, UI_DIM), hidden, color(ui->color_err, UI_PLAIN));
+		ui_say(ui, "%s(-v shows %zu more that %s merely worth knowing)%s",
+		       color(ui->color_err, UI_DIM), hidden, hidden == 1 ? "is" : "are",
+		       color(ui->color_err, UI_PLAIN));
+	findings_group_release(&groups);
 	return findings_count(findings, SEVERITY_BLOCK);
 }
 

@@ -37,7 +37,10 @@ void ui_prose(struct ui *ui, size_t indent, const char *fmt, ...)
 void ui_say(struct ui *ui, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The error's message and its hint. */
 void ui_error(struct ui *ui, const struct err *err);
-/* Findings, worst first; returns how many block. */
+/*
+ * Findings, worst first; those of one check that say the same are one, and share their advice.
+ * Returns how many block. What is merely worth knowing, and the many of one check, only with -v.
+ */
 size_t ui_findings(struct ui *ui, const struct findings *findings);
 /* Removes the progress line, before anything else is printed. */
 void ui_clear_progress(struct ui *ui);

@@ -19,6 +19,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
   revert) echo "$every --to -y --yes --waive --take-over --prune" ;;
   census) echo "$every --record" ;;
   ack) echo "$every --app --by" ;;
+  verify) echo "$every --no-login" ;;
   check) echo "$every --warning --critical --prometheus" ;;
   states) echo "$every --dot" ;;
   *) echo "$every" ;;

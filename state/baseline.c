@@ -9,6 +9,11 @@
 #define VERSION	 1
 #define FILE_MAX ((size_t)16 << 20)
 
+char *baseline_key(const char *rotation, const char *phase, const char *direction)
+{
+	return str_fmt("%s/%s/%s", rotation, phase, direction);
+}
+
 int baseline_write(const char *path, const char *key, const struct json *evidence, struct err *err)
 {
 	const struct json *logins = js_get(evidence, "logins");

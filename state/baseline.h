@@ -34,6 +34,8 @@ struct baseline {
 		NULL, 0, STRMAP_INIT                                                               \
 	}
 
+/* "ROTATION/PHASE/DIRECTION": free() it. */
+char *baseline_key(const char *rotation, const char *phase, const char *direction);
 /* The figures in a result's evidence, replacing the file. key: which phase begins. */
 int baseline_write(const char *path, const char *key, const struct json *evidence, struct err *err);
 /*

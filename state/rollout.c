@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "inventory/hosts.h"
 #include "state/play.h"
+#include "state/reached.h"
 #include "state/steps.h"
 
 #define PATIENCE_MS 20000
@@ -127,6 +129,9 @@ static int rollout_one(struct session *session, struct plan *plan, const struct 
 	rc = rc ? rc : step_mark(session, plan, "rollout", "begin", key, step->playbook, err);
 	if (!rc) {
 		rc = run_step(session, step, &run, number, evidence, err);
+		rc = rc ? rc
+			: reached_keep(session, key, number == 0,
+				       js_at(evidence, js_count(evidence) - 1), err);
 		/* The failure is the message; that it cannot be noted as well is not. */
 		if (rc)
 			(void)step_mark(session, plan, "rollout", "fail", key, err->msg, NULL);
@@ -134,6 +139,21 @@ static int rollout_one(struct session *session, struct plan *plan, const struct 
 			rc = step_mark(session, plan, "rollout", "end", key, step->playbook, err);
 	}
 	free(key);
+	return rc;
+}
+
+/* What the playbooks did that are passed over, as it was kept then. */
+static int recall(struct session *session, const struct plan *plan, size_t done,
+		  struct json *evidence, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < done && !rc; i++) {
+		char *key = step_key(plan, i);
+
+		rc = key ? reached_recall(session, key, evidence, err) : err_nomem(err);
+		free(key);
+	}
 	return rc;
 }
 
@@ -160,6 +180,7 @@ int step_rollout(struct session *session, struct plan *plan, struct json *eviden
 
 	for (size_t i = 0; i < steps.count; i++)
 		done += done_before(session, plan, i) && i == done;
+	rc = rc ? rc : recall(session, plan, done, evidence, err);
 	for (size_t i = done; i < steps.count && !rc; i++) {
 		rc = rollout_one(session, plan, steps.items[i], i, evidence, err);
 		if (!rc && loop_stop_count(session->stop) && i + 1 < steps.count)
@@ -213,16 +234,42 @@ static int differs(const struct plan *plan, const struct findings *findings, str
 									     : DIRECTION_BACK));
 }
 
-int step_verify(struct session *session, struct plan *plan, bool before, const struct strs *skip,
-		const struct waivers *waivers, struct verify_result *result, struct err *err)
+/* The figures of the look before a phase are what the look after it compares with. */
+static int look(struct session *session, const struct plan *plan, bool before,
+		struct verify_input *input, struct verify_result *result, struct err *err)
 {
+	char *path = path_join(session->local_dir, "before.json");
+	char *key = baseline_key(plan->rotation, phase_name(plan->row.phase),
+				 direction_name(plan->row.direction));
+	struct baseline figures = BASELINE_INIT;
+	int rc = path && key ? 0 : err_nomem(err);
+
+	if (!rc && !before && !baseline_read(&figures, path, key, NULL))
+		input->before = &figures;
+	rc = rc ? rc : verify_run(result, session, input, err);
+	if (!rc && before)
+		rc = baseline_write(path, key, result->evidence, err);
+	baseline_release(&figures);
+	free(path);
+	free(key);
+	return rc;
+}
+
+int step_verify(struct session *session, struct plan *plan, const struct json *rollout,
+		const struct strs *skip, const struct waivers *waivers,
+		struct verify_result *result, struct err *err)
+{
+	bool before = !rollout;
 	struct verify_input input = {.target = before ? &plan->from : &plan->to,
 				     .skip = skip,
 				     .patience_ms = before ? 0 : PATIENCE_MS};
 	int rc;
 
 	verify_generations(&input, plan);
-	rc = verify_run(result, session, &input, err);
+	rc = look(session, plan, before, &input, result, err);
+	if (!rc && !before)
+		rc = reached_judge(result, session, plan, rollout, err);
+	findings_sort(&result->findings);
 	if (!rc)
 		waivers_apply(waivers, &result->findings, !before);
 	for (size_t i = 0; i < result->findings.count && !rc; i++) {

@@ -64,7 +64,8 @@ static int check_ansible(struct session *session, enum phase phase, struct err *
 static int check_first(struct session *session, const struct plan *plan, struct err *err)
 {
 	struct verify_result seen = {0};
-	struct verify_input input = {.target = &plan->to, .new_gen = &plan->new_gen};
+	struct verify_input input = {
+		.target = &plan->to, .new_gen = &plan->new_gen, .no_login = true};
 	struct oid where;
 	bool held = false;
 	int rc = repo_ever_held(&held, &where, session->repo, &session->base, session->env->certs,
@@ -136,7 +137,7 @@ static int look_before(struct session *session, struct plan *plan,
 		return plan->resume ? 0 : check_first(session, plan, err);
 	if (!plan->resume && !plan->turn && phase_rolls_out(plan->row.phase) &&
 	    plan->row.phase != PHASE_EMERGENCY) {
-		rc = step_verify(session, plan, true, skip, options->waivers, &seen, err);
+		rc = step_verify(session, plan, NULL, skip, options->waivers, &seen, err);
 		rc = rc ? rc : check_gates(session, plan, skip, err);
 	}
 	verify_release(&seen);
@@ -246,7 +247,7 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 	if (!rc && phase_rolls_out(plan->row.phase)) {
 		rc = mark(session, plan, "verify", "begin", err);
 		rc = rc ? rc
-			: step_verify(session, plan, false, &plan->skip, options->waivers, &seen,
+			: step_verify(session, plan, rollout, &plan->skip, options->waivers, &seen,
 				      err);
 		if (options->findings && seen.findings.count)
 			options->findings(options->ctx, &seen.findings);

@@ -48,10 +48,12 @@ int step_catch_up(struct session *session, const struct plan *plan, bool *any, s
 
 /*
  * Looks on the wire, but for the hosts in skip; ERR_FAIL with what differs and is not waived.
- * What differs becomes a finding of the plan. before: whether the phase may begin at all.
+ * What differs becomes a finding of the plan. rollout: what the phase's playbooks did (an array);
+ * NULL before the phase: whether it may begin at all.
  */
-int step_verify(struct session *session, struct plan *plan, bool before, const struct strs *skip,
-		const struct waivers *waivers, struct verify_result *result, struct err *err);
+int step_verify(struct session *session, struct plan *plan, const struct json *rollout,
+		const struct strs *skip, const struct waivers *waivers,
+		struct verify_result *result, struct err *err);
 
 /* The evidence and the final state in a second commit. Lends the new history entry. */
 int step_settle(struct session *session, struct plan *plan, const struct run_options *options,

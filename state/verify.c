@@ -23,7 +23,9 @@ int64_t verify_pause_ms(unsigned round, unsigned random)
 int verify_say(struct subject *subject, enum check check, enum severity severity,
 	       const char *address, const char *advice, struct err *err, const char *fmt, ...)
 {
-	bool which = address && subject->addresses > 1;
+	/* Who does not answer may have been looked for at the wrong place. */
+	bool place = check == CHECK_ENDPOINT;
+	bool which = address && address[0] && (place || subject->addresses > 1);
 	char where[RESOLVE_TEXT_SIZE + 32] = "";
 	char *text = NULL;
 	va_list ap;
@@ -35,9 +37,9 @@ int verify_say(struct subject *subject, enum check check, enum severity severity
 	va_end(ap);
 	if (!text)
 		return err_nomem(err);
-	if (!subject->alone)
-		(void)snprintf(where, sizeof(where), "port %u%s%s: ", subject->endpoint->port,
-			       which ? " at " : "", which ? address : "");
+	if (place || !subject->alone)
+		(void)snprintf(where, sizeof(where), "%s%sport %u: ", which ? address : "",
+			       which ? " " : "", subject->endpoint->port);
 	else if (which)
 		(void)snprintf(where, sizeof(where), "%s: ", address);
 	if (severity == SEVERITY_BLOCK)
@@ -48,12 +50,12 @@ int verify_say(struct subject *subject, enum check check, enum severity severity
 	return rc;
 }
 
-void verify_verdict(struct subject *subject, enum check check, bool held)
+void verify_outcome(struct subject *subject, enum check check, bool held)
 {
 	if (!held)
-		subject->verdicts[check] = VERDICT_FAILED;
-	else if (subject->verdicts[check] == VERDICT_NONE)
-		subject->verdicts[check] = VERDICT_HELD;
+		subject->outcomes[check] = OUTCOME_FAILED;
+	else if (subject->outcomes[check] == OUTCOME_NONE)
+		subject->outcomes[check] = OUTCOME_HELD;
 }
 
 static int choose_endpoints(struct look *look, struct err *err)
@@ -217,6 +219,37 @@ static int note_no_logins(const struct look *look, struct verify_result *out, st
 			    err, "no client certificate with a key to log in with: nobody tried");
 }
 
+/* Where a finding's check stands in the table; what is no check of it comes last. */
+static int rank(const struct finding *finding)
+{
+	int c = 0;
+
+	while (c < CHECK__MAX && strcmp(check_name((enum check)c), finding->check) != 0)
+		c++;
+	return c;
+}
+
+/* Check by check, the worst first: what is alike stands together, endpoints in their order. */
+static int put_in_order(struct findings *list, struct err *err)
+{
+	struct finding *sorted = calloc(list->count + 1, sizeof(*sorted));
+	size_t n = 0;
+
+	if (!sorted)
+		return err_nomem(err);
+	for (int c = 0; c <= CHECK__MAX; c++) {
+		for (size_t i = 0; i < list->count; i++) {
+			if (rank(&list->items[i]) == c)
+				sorted[n++] = list->items[i];
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		list->items[i] = sorted[i];
+	free(sorted);
+	findings_sort(list);
+	return 0;
+}
+
 static int gather(struct verify_result *out, struct look *look, struct err *err)
 {
 	struct json *leaves = js_new_array(), *logins = js_new_array();
@@ -230,17 +263,17 @@ static int gather(struct verify_result *out, struct look *look, struct err *err)
 		for (size_t k = 0; k < js_count(subject->logins); k++)
 			(void)js_push(logins, js_copy(js_at(subject->logins, k)));
 		for (int c = 0; c < CHECK__MAX && !rc; c++) {
-			if (subject->verdicts[c] != VERDICT_NONE)
+			if (subject->outcomes[c] != OUTCOME_NONE)
 				rc = verify_count(out, (enum check)c,
 						  look_wants(look, (enum check)c),
 						  subject->endpoint->name,
-						  subject->verdicts[c] == VERDICT_HELD, err);
+						  subject->outcomes[c] == OUTCOME_HELD, err);
 		}
 		rc = rc ? rc : findings_take(&out->findings, &subject->findings, err);
 		out->logins += subject->login_count;
 	}
 	rc = rc ? rc : note_no_logins(look, out, err);
-	findings_sort(&out->findings);
+	rc = rc ? rc : put_in_order(&out->findings, err);
 	out->endpoints = look->endpoints.count;
 	out->evidence = js_new_object();
 	(void)js_set(out->evidence, "leaves", leaves);

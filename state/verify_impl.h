@@ -9,7 +9,7 @@
 #include "state/verify.h"
 
 /* What a check came to for one endpoint. */
-enum verdict { VERDICT_NONE, VERDICT_HELD, VERDICT_FAILED };
+enum outcome { OUTCOME_NONE, OUTCOME_HELD, OUTCOME_FAILED };
 
 /* One endpoint: what the last look at it showed. */
 struct subject {
@@ -19,7 +19,7 @@ struct subject {
 	size_t addresses;
 	struct findings findings;
 	struct json *leaves, *logins; /* arrays: the evidence */
-	enum verdict verdicts[CHECK__MAX];
+	enum outcome outcomes[CHECK__MAX];
 	size_t login_count;
 	bool answered;	    /* with a certificate, at one of its addresses at least */
 	bool asks;	    /* for a client certificate */
@@ -80,7 +80,7 @@ int judge_server(struct look *look, struct subject *subject, const struct pg_row
 int verify_say(struct subject *subject, enum check check, enum severity severity,
 	       const char *address, const char *advice, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8)));
-/* The check's verdict; one that failed stays so. */
-void verify_verdict(struct subject *subject, enum check check, bool held);
+/* The check's outcome; one that failed stays so. */
+void verify_outcome(struct subject *subject, enum check check, bool held);
 
 #endif

@@ -141,7 +141,7 @@ static int judge_names(struct look *look, struct subject *subject,
 		good = false;
 		rc = say_names(subject, result, "new", new_wanted, err);
 	}
-	verify_verdict(subject, CHECK_CA_NAMES, good);
+	verify_outcome(subject, CHECK_CA_NAMES, good);
 	return rc;
 }
 
@@ -170,7 +170,7 @@ static int judge_served(struct look *look, struct subject *subject,
 	same = cert_equal(want->cert, result->leaf);
 	(void)js_set_str(entry, "expected", cert_serial_hex(want->cert));
 	if (wanted != WANT_NOTHING)
-		verify_verdict(subject, CHECK_LEAF, same);
+		verify_outcome(subject, CHECK_LEAF, same);
 	if (same)
 		return 0;
 	if (older && cert_equal(older->cert, result->leaf))
@@ -192,13 +192,13 @@ static int judge_trust(struct subject *subject, const struct probe_result *resul
 {
 	int rc = 0;
 
-	verify_verdict(subject, CHECK_TRUSTED, result->trusted);
+	verify_outcome(subject, CHECK_TRUSTED, result->trusted);
 	if (!result->trusted)
 		return verify_say(
 			subject, CHECK_TRUSTED, check_severity(CHECK_TRUSTED), result->address,
 			"see which certificate it serves, and who changed it", err,
 			"clients with today's bundle refuse it: %s", result->verify_error);
-	verify_verdict(subject, CHECK_NAME, result->name_matches);
+	verify_outcome(subject, CHECK_NAME, result->name_matches);
 	if (!result->name_matches)
 		rc = verify_say(subject, CHECK_NAME, check_severity(CHECK_NAME), result->address,
 				"clients with sslmode=verify-full refuse it under this name", err,
@@ -213,7 +213,7 @@ static int let_in(struct subject *subject, const struct probe_result *result, co
 {
 	bool other = subject->endpoint->protocol == ENDPOINT_TLS;
 
-	verify_verdict(subject, CHECK_NO_CLIENT, false);
+	verify_outcome(subject, CHECK_NO_CLIENT, false);
 	return verify_say(subject, CHECK_NO_CLIENT,
 			  other ? SEVERITY_INFO : check_severity(CHECK_NO_CLIENT), result->address,
 			  other ? NULL
@@ -230,7 +230,7 @@ static int judge_nobody(struct look *look, struct subject *subject,
 	if (look_wants(look, CHECK_NO_CLIENT) != WANT_OUT)
 		return 0;
 	if (result->outcome == PROBE_ALERT) {
-		verify_verdict(subject, CHECK_NO_CLIENT, true);
+		verify_outcome(subject, CHECK_NO_CLIENT, true);
 		return 0;
 	}
 	if (result->outcome != PROBE_CONNECTED)
@@ -247,7 +247,7 @@ static int judge_nobody(struct look *look, struct subject *subject,
 				  err, "asks for a password where no certificate is shown");
 	/* Class 28: invalid authorization; others ("too many clients") say nothing about that. */
 	if (result->login == PROBE_LOGIN_ERROR && !strncmp(result->sqlstate, "28", 2))
-		verify_verdict(subject, CHECK_NO_CLIENT, true);
+		verify_outcome(subject, CHECK_NO_CLIENT, true);
 	return 0;
 }
 
@@ -275,7 +275,7 @@ int judge_leaf(struct look *look, struct subject *subject, const struct probe_re
 	if (rc)
 		return rc;
 	if (wanted)
-		verify_verdict(subject, CHECK_ENDPOINT, result->leaf != NULL);
+		verify_outcome(subject, CHECK_ENDPOINT, result->leaf != NULL);
 	if (!result->leaf)
 		return verify_say(subject, CHECK_ENDPOINT, check_severity(CHECK_ENDPOINT),
 				  result->address,
@@ -301,13 +301,13 @@ int judge_client(struct look *look, struct subject *subject, const struct attemp
 	/* Who asks for none neither lets a certificate in nor refuses it: see judge_nobody. */
 	if (word == CLIENT_NOT_ASKED)
 		return 0;
-	verify_verdict(subject, attempt->check, in ? word == CLIENT_IN : word == CLIENT_OUT);
+	verify_outcome(subject, attempt->check, in ? word == CLIENT_IN : word == CLIENT_OUT);
 	if (word == (in ? CLIENT_IN : CLIENT_OUT))
 		return 0;
-	what = word == CLIENT_IN    ? "still gets in"
+	what = word == CLIENT_IN    ? "still opens it"
 	       : word == CLIENT_OUT ? "does not get in"
 	       : in		    ? "may not get in"
-				    : "may still get in";
+				    : "may still open it";
 	return verify_say(subject, attempt->check, check_severity(attempt->check), address,
 			  ADVICE_BUNDLE, err, "the %s client certificate (user %s) %s: %s",
 			  generation, attempt->leaf->name, what, reason);

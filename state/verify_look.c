@@ -142,7 +142,7 @@ static int judge_refused_user(struct subject *subject, const struct attempt *att
 	subject->looked_inside = true;
 	if (!subject->asks && result->server_message &&
 	    strstr(result->server_message, no_certificate)) {
-		verify_verdict(subject, attempt->check, false);
+		verify_outcome(subject, attempt->check, false);
 		return verify_say(subject, attempt->check, check_severity(attempt->check), NULL,
 				  "set ssl_ca_file there and reload it", err,
 				  "pg_hba.conf demands a client certificate, but the server asks "

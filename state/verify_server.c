@@ -8,7 +8,7 @@ static int judge_standby(struct subject *subject, const struct pg_status *status
 		return verify_say(subject, CHECK_REPLICATION, SEVERITY_INFO, NULL,
 				  "grant pg_read_all_stats to the login user", err,
 				  "a standby; whether it streams is not shown to this user");
-	verify_verdict(subject, CHECK_REPLICATION, status->streaming);
+	verify_outcome(subject, CHECK_REPLICATION, status->streaming);
 	if (status->streaming)
 		return 0;
 	return verify_say(subject, CHECK_REPLICATION, check_severity(CHECK_REPLICATION), NULL,
@@ -26,7 +26,7 @@ static int judge_primary(struct subject *subject, const struct pg_status *status
 
 	if (!status->full_view || (!before && !status->replicas))
 		return 0;
-	verify_verdict(subject, CHECK_REPLICATION, lost <= 0);
+	verify_outcome(subject, CHECK_REPLICATION, lost <= 0);
 	if (lost <= 0)
 		return 0;
 	return verify_say(subject, CHECK_REPLICATION, SEVERITY_WARNING, NULL,
@@ -58,7 +58,7 @@ static int judge_archiver(struct subject *subject, const struct pg_status *statu
 						       : status->archive_failures;
 
 	if (!status->archive_fails) {
-		verify_verdict(subject, CHECK_ARCHIVER, true);
+		verify_outcome(subject, CHECK_ARCHIVER, true);
 		if (!before || !more)
 			return 0;
 		return verify_say(subject, CHECK_ARCHIVER, SEVERITY_INFO, NULL, NULL, err,
@@ -71,7 +71,7 @@ static int judge_archiver(struct subject *subject, const struct pg_status *statu
 	if (before->archive_fails || !more)
 		return say_archiver(subject, status, SEVERITY_WARNING,
 				    "archiving fails, as it did before the phase", err);
-	verify_verdict(subject, CHECK_ARCHIVER, false);
+	verify_outcome(subject, CHECK_ARCHIVER, false);
 	return say_archiver(subject, status, check_severity(CHECK_ARCHIVER),
 			    "archiving fails since the phase began", err);
 }

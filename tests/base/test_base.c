@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -187,6 +188,64 @@ START_TEST(json_round_trip_and_duplicates)
 }
 END_TEST
 
+static void add(struct findings *list, enum severity severity, const char *subject,
+		const char *reason)
+{
+	struct err err = {0};
+
+	ck_ok(findings_add(list, "leaf-served", severity, subject, "do", &err, "%s", reason), &err);
+}
+
+START_TEST(findings_of_many_that_say_the_same_are_one_group)
+{
+	struct findings list = FINDINGS_INIT;
+	struct finding_groups groups;
+	struct err err = {0};
+
+	for (int i = 0; i < 1000; i++) {
+		char subject[16];
+
+		(void)snprintf(subject, sizeof(subject), "db%d", i);
+		add(&list, SEVERITY_BLOCK, subject, "serves the old certificate");
+		if (i % 500 == 0)
+			add(&list, SEVERITY_WARNING, subject, "serves the old certificate");
+	}
+	add(&list, SEVERITY_BLOCK, "db7", "serves the old certificate");
+	add(&list, SEVERITY_BLOCK, "db7", "connection refused");
+	list.items[0].waived = true;
+	ck_ok(findings_group(&groups, &list, &err), &err);
+	ck_assert_uint_eq(groups.count, 4);
+	ck_assert_uint_eq(groups.items[0].subjects.count, 1);
+	ck_assert_str_eq(groups.items[0].subjects.items[0], "db0");
+	ck_assert(groups.items[0].first->waived);
+	ck_assert_uint_eq(groups.items[1].subjects.count, 2);
+	ck_assert_str_eq(groups.items[1].subjects.items[1], "db500");
+	ck_assert_uint_eq(groups.items[2].subjects.count, 999);
+	ck_assert_str_eq(groups.items[3].first->reason, "connection refused");
+	findings_group_release(&groups);
+	findings_release(&list);
+}
+END_TEST
+
+START_TEST(findings_move_from_one_list_to_another)
+{
+	struct findings to = FINDINGS_INIT, from = FINDINGS_INIT;
+	struct err err = {0};
+
+	add(&to, SEVERITY_INFO, "a", "first");
+	for (int i = 0; i < 40; i++)
+		add(&from, SEVERITY_INFO, "b", "later");
+	ck_ok(findings_take(&to, &from, &err), &err);
+	ck_assert_uint_eq(to.count, 41);
+	ck_assert_str_eq(to.items[0].subject, "a");
+	ck_assert_str_eq(to.items[40].subject, "b");
+	ck_assert_uint_eq(from.count, 0);
+	ck_ok(findings_take(&to, &from, &err), &err);
+	ck_assert_uint_eq(to.count, 41);
+	findings_release(&to);
+}
+END_TEST
+
 START_TEST(findings_count_and_sort)
 {
 	struct findings list = FINDINGS_INIT;
@@ -219,6 +278,8 @@ static Suite *base_suite(void)
 	tcase_add_test(tc, times_and_durations);
 	tcase_add_test(tc, json_round_trip_and_duplicates);
 	tcase_add_test(tc, findings_count_and_sort);
+	tcase_add_test(tc, findings_of_many_that_say_the_same_are_one_group);
+	tcase_add_test(tc, findings_move_from_one_list_to_another);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

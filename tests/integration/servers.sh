@@ -522,14 +522,14 @@ silent_failures() {
   team_commits "poc: another playbook"
   check 'a rollout that failed silently leaves the phase unfinished' exits 1 go next
   check 'first it brought up to date who was behind' said "$DB3 was left behind"
-  check 'the server without its reload is named' said "$DB1:${PORTS[1]} (${ADDRESSES[1]}) serves the old certificate"
+  check 'the server without its reload is named' said "$DB1: serves the old certificate, not the new one"
   check 'the standby that does not stream is named' said "$DB2: the standby does not stream"
-  check 'the server that is down is named' said "$DB3:${PORTS[3]}" 'refused'
+  check 'the server that is down is named' said "$DB3: ${ADDRESSES[3]} port ${PORTS[3]}: connection refused"
   check 'the state says so' is "$(state "d['state'], d['under_way']['phase']")" 'trusted servers'
   check 'nobody is behind' is "$(state "d['behind']")" '[]'
   check 'verify fails' exits 3 rotate verify
-  check 'and names the same three' said "$DB1:${PORTS[1]} (${ADDRESSES[1]}) serves the old certificate" \
-    "$DB2: the standby does not stream" "$DB3:${PORTS[3]}"
+  check 'and names the same three' said "$DB1: serves the old certificate, not the new one" \
+    "$DB2: the standby does not stream" "$DB3: ${ADDRESSES[3]} port ${PORTS[3]}"
   configuration default >"$R/certrotate.yml"
   team_commits "poc: the whole playbook again"
   start_server 3
@@ -544,7 +544,7 @@ by_hand() {
   local before
   check 'the old files are put back on db2 by hand' put_back 2 "$T/db2/trusted" server.crt server.key
   check 'verify fails' exits 3 rotate verify
-  check 'and says what db2 serves' said "$DB2:${PORTS[2]} (${ADDRESSES[2]}) serves the old certificate"
+  check 'and says what db2 serves' said "$DB2: serves the old certificate, not the new one"
   before=$(tip)
   check 'clients does not begin' exits 3 go next
   check 'it says why' said "$DB2" 'serves the old certificate'
@@ -567,8 +567,22 @@ d = json.load(sys.stdin)
 print(sorted((l['endpoint'].split(':')[0], l['outcome']) for l in d['evidence']['logins'] if l['generation'] == '$1'))"
 }
 
+# A limit that somebody forgot leaves a host out: Ansible is content with that.
+passed_over() {
+  configuration default | sed "s/prune: \[{playbook: [a-z_.]*/&, limit: 'all:!$DB2'/" >"$R/certrotate.yml"
+  team_commits "poc: a limit"
+  check 'a prune that passes over a host does not hold' exits 1 go next
+  check 'the host is named' said "$DB2: no playbook of this phase reached it"
+  check 'and what it still does' said "$DB2: still announces the old CAs" \
+    "$DB2: the old client certificate (user postgres) still opens it"
+  check 'nobody else is' not said "$DB1: no playbook" "$DB3: no playbook"
+  configuration default >"$R/certrotate.yml"
+  team_commits "poc: no limit"
+}
+
 pruned() {
   keep_server 1 clients
+  passed_over
   check 'prune' exits 0 go next
   check 'each server refuses the old certificate' on_each refused "$T/application.g2"
   check 'each server takes the new one' on_each sees_serial_of "$T/application.g3"

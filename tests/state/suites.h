@@ -12,5 +12,7 @@ Suite *generation_suite(void);
 Suite *target_suite(void);
 Suite *waiver_suite(void);
 Suite *prove_suite(void);
+Suite *expect_suite(void);
+Suite *judge_suite(void);
 
 #endif
