@@ -7,6 +7,7 @@
 #include "cmd/show.h"
 #include "git/diff.h"
 #include "state/gates.h"
+#include "state/access.h"
 #include "state/runner.h"
 #include "state/steps.h"
 
@@ -176,7 +177,12 @@ static int look(const struct options *options, struct ui *ui, bool with_diff, st
 		rc = step_awaited(&session, err);
 		rc = rc ? rc : plan_make(&plan, &session, event, &plan_options, err);
 		if (!rc) {
-			rc = show_plan(ui, options, &session, &plan, with_diff, err);
+			/* What the servers say is part of the proof; plan asks nobody. */
+			if (!with_diff)
+				rc = access_look_before(&plan, &session, &session.store.behind,
+							err);
+			findings_sort(&plan.findings);
+			rc = rc ? rc : show_plan(ui, options, &session, &plan, with_diff, err);
 			if (!rc && findings_count(&plan.findings, SEVERITY_BLOCK))
 				rc = err_exit_code(ERR_GATE);
 			plan_release(&plan);

@@ -42,7 +42,7 @@ const char *hidden_kind_name(enum hidden_kind kind); /* "standby", "subscription
 void hidden_clients_release(struct hidden_clients *clients);
 
 struct access_options {
-	const struct target *live;	  /* what the inventory holds: the login's leaf and bundle */
+	const struct target *live; /* what the inventory holds: the login's leaf and bundle */
 	const struct generation *old_gen; /* whose leaves are held against the rules */
 	const struct generation *new_gen; /* NULL: the rules are not looked at */
 	const struct strs *skip;	  /* hosts that are left out, by name; may be NULL */

@@ -7,6 +7,7 @@
 #include "git/remote.h"
 #include "proc/child.h"
 #include "state/gates.h"
+#include "state/access.h"
 #include "state/steps.h"
 
 #define TRIES 5
@@ -154,6 +155,7 @@ static int look_before_all(struct session *session, struct plan *plan,
 	int rc = strs_copy(&skip, &plan->skip, err);
 
 	rc = rc ? rc : strs_copy(&skip, &session->store.behind, err);
+	rc = rc ? rc : access_look_before(plan, session, &skip, err);
 	rc = rc ? rc : look_before(session, plan, options, &skip, err);
 	strs_release(&skip);
 	return rc;
