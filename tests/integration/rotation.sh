@@ -32,7 +32,7 @@ make_repo() { # DIR
   mkdir -p "$R.out"
   printf '[defaults]\nvault_password_file = bin/vault-password\ninterpreter_python = /usr/bin/python3\n' >"$R/ansible.cfg"
   printf 'all:\n  vars: {ansible_connection: local, out: %s}\n  hosts:\n    db1.example.com:\n    db2.example.com:\n' "$R.out" >"$R/environments/poc/hosts"
-  printf 'version: 1\ndefaults:\n  endpoints: []\n' >"$R/certrotate.yml"
+  printf 'version: 1\ndefaults:\n  endpoints: []\n  census: {samples: 0}\n' >"$R/certrotate.yml"
   cat >"$R/rollout_new_certs.yml" <<'YML'
 - hosts: all
   gather_facts: false
