@@ -215,7 +215,7 @@ on() { # NUMBER STATEMENT
 }
 
 streams() {
-  is "$(on 1 "SELECT client_serial IS NOT NULL FROM pg_stat_replication JOIN pg_stat_ssl USING (pid)")" t
+  test "$(on 1 "SELECT client_serial IS NOT NULL FROM pg_stat_replication JOIN pg_stat_ssl USING (pid)")" = t
 }
 
 # ---- clients ----------------------------------------------------------------------------------------------------
@@ -325,12 +325,12 @@ everybody_is_counted() {
   check 'the pooler, with who is known to be behind it' said 'Behind one address (a pooler' 'batch' 'shop'
   check 'who was never seen' said 'Never seen with g2' 'idle'
   check 'it fits a terminal of 80 columns' fits
-  check 'the gate is said to be off' said 'gate off (census.samples is 0)'
+  check 'the gate is said to be off' said 'no-census poc:'
 }
 
 # As in a terminal that is 80 columns wide.
 fits() {
-  script -qec "stty cols 80; '$BUILD/certrotate' -C '$R' census" /dev/null >"$T/wide" 2>&1 </dev/null || return 1
+  script -qec "stty cols 80; '$BUILD/certrotate' -C '$R' census 2>/dev/null" /dev/null >"$T/wide" 2>&1 </dev/null || return 1
   sed 's/\x1b\[[0-9;]*[mK]//g; s/\r//g' "$T/wide" | awk 'length > 80 {print; bad = 1} END {exit bad || NR < 10}'
 }
 
