@@ -49,15 +49,12 @@ EXAMPLES = r"""
 """
 
 import os
-import re
 import signal
-import ssl
-import subprocess
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.certrotate_cluster import Cluster, newest_change, run_as, wait_until
-from ansible.module_utils.certrotate_pem import Refused, certificates, first_certificate
+from ansible.module_utils.certrotate_cluster import Cluster, announced, newest_change, run_as, subjects, wait_until
+from ansible.module_utils.certrotate_pem import Refused, first_certificate
 
 IGNORED = "SSL configuration was not reloaded"
 RECEIVED = "received SIGHUP"
@@ -115,31 +112,6 @@ def send(cluster):
     code, out, err = run_as(cluster.owner, ["/bin/sh", "-c", command])
     if code:
         raise Refused("%s: '%s' failed: %s" % (cluster.data, command, err or out))
-
-
-def announced(cluster):
-    """Subjects of the CAs that the server trusts, as openssl prints them, or None where they cannot be asked."""
-    address = "127.0.0.1" if cluster.address in ("", "*", "0.0.0.0") else cluster.address
-    try:
-        out = subprocess.run(["openssl", "s_client", "-starttls", "postgres", "-connect", "%s:%d" % (address, cluster.port)],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=5,
-                             universal_newlines=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = re.search(r"Acceptable client certificate CA names\n(.*?)\n(?:Client Certificate Types|Requested Sig)", out, re.S)
-    return set(found.group(1).split("\n")) if found else None
-
-
-def subjects(path):
-    """Subjects of a bundle's certificates in the same words."""
-    with open(path) as stream:
-        ders = certificates(stream.read(), path)
-    names = set()
-    for der in ders:
-        out = subprocess.run(["openssl", "x509", "-noout", "-subject"], input=ssl.DER_cert_to_PEM_cert(der),
-                             stdout=subprocess.PIPE, timeout=5, universal_newlines=True).stdout
-        names.add(out.strip().replace("subject=", "", 1).strip())
-    return names
 
 
 def check_served(cluster, given, deadline, log_read):

@@ -16,7 +16,7 @@ import struct
 import subprocess
 import time
 
-from ansible.module_utils.certrotate_pem import Refused
+from ansible.module_utils.certrotate_pem import Refused, certificates
 
 DEBIAN_CONFIGS = "/etc/postgresql/*/*/postgresql.conf"
 RHEL_DATA = ("/var/lib/pgsql/*/data", "/var/lib/pgsql/data")
@@ -126,13 +126,27 @@ class Cluster(object):
                 if not self.given.get("login_optional"):
                     raise Refused("%s (certrotate_clusters can name login_user and login_db for this cluster, or "
                                   "login_optional)" % problem)
+        return self.configured(SETTINGS)
+
+    def configured(self, names):
+        """Settings as its configuration files have them."""
         result = {}
-        for name in SETTINGS:
+        for name in names:
             code, out, err = run_as(self.owner, [self.program("postgres"), "-D", self.config, "-C", name])
             if code:
                 raise Refused("%s: its configuration cannot be read: %s" % (self.config, err))
             result[name] = out.strip()
         return result
+
+    def current(self, names):
+        """Any settings by name: the running server's, else as configured."""
+        query = "SELECT json_object_agg(name, setting) FROM pg_settings WHERE name IN (%s)"
+        if self.pid:
+            try:
+                return json.loads(self.sql(query % ", ".join("'%s'" % name for name in names)))
+            except Refused:
+                pass
+        return self.configured(names)
 
     def path(self, value):
         return os.path.join(self.data, value) if value else ""
@@ -185,6 +199,31 @@ def find():
     for pattern in RHEL_DATA:
         found += [{"data": data} for data in sorted(glob.glob(pattern))]
     return [given for given in found if os.path.isfile(os.path.join(given["data"], "PG_VERSION"))]
+
+
+def announced(cluster):
+    """Subjects of the CAs that the server trusts, as openssl prints them, or None where they cannot be asked."""
+    address = "127.0.0.1" if cluster.address in ("", "*", "0.0.0.0") else cluster.address
+    try:
+        out = subprocess.run(["openssl", "s_client", "-starttls", "postgres", "-connect", "%s:%d" % (address, cluster.port)],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=5,
+                             universal_newlines=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r"Acceptable client certificate CA names\n(.*?)\n(?:Client Certificate Types|Requested Sig)", out, re.S)
+    return set(found.group(1).split("\n")) if found else None
+
+
+def subjects(path):
+    """Subjects of a bundle's certificates in the same words."""
+    with open(path) as stream:
+        ders = certificates(stream.read(), path)
+    names = set()
+    for der in ders:
+        out = subprocess.run(["openssl", "x509", "-noout", "-subject"], input=ssl.DER_cert_to_PEM_cert(der),
+                             stdout=subprocess.PIPE, timeout=5, universal_newlines=True).stdout
+        names.add(out.strip().replace("subject=", "", 1).strip())
+    return names
 
 
 def newest_change(paths):

@@ -373,6 +373,135 @@ secrecy() {
   check "no key is in Ansible's temporary folders" no_key_in "$T/tmp"
 }
 
+# ---- what the check finds ---------------------------------------------------------------------------------------
+
+look() {
+  rm -rf "$T/reports" && mkdir -m 700 "$T/reports"
+  ansible-playbook -i "$T/inventory" "$T/repository/check_certs.yml" -e "certrotate_report_dir=$T/reports" "$@" >"$T/rollout.out" 2>&1 ||
+    { cat "$T/rollout.out" && return 1; }
+}
+
+# reported HOST EXPRESSION: Python over its report as r, with c the cluster and f its failures
+reported() {
+  /usr/bin/python3 - "$T/reports/$1.json" "$2" "$T" <<'PY'
+import json, sys
+r = json.load(open(sys.argv[1]))
+c = r["clusters"][0]
+f = [(x["address"], x["reason"], x["count"]) for x in c["failures"]]
+T = sys.argv[3]
+if not eval(sys.argv[2]):
+    sys.exit(json.dumps([r["clients"], c], indent=None))
+PY
+}
+
+fingerprint_of() {
+  openssl x509 -in "$1" -outform DER | sha256sum | cut -d' ' -f1
+}
+
+# broken WHAT WORDS COMMAND...: after the command the report of db1 says so of exactly one file, then all is put back
+broken() {
+  local what=$1 words=$2
+  shift 2
+  as_server cp -p "$T/data/db1/server.crt" "$T/data/db1/server.key" "$T/data/db1/root.crt" "$T/kept"
+  as_server "$@"
+  check "check: $what" look
+  check "check: $what, in words" reported db1 "len(c['problems']) == 1 and '$words' in c['problems'][0]"
+  as_server cp -p "$T/kept/server.crt" "$T/kept/server.key" "$T/kept/root.crt" "$T/data/db1"
+}
+
+looks() {
+  values "$T/g2/server.chain" "$T/g2/client.chain" "$T/g2" "$T/g2"
+  rollout || cat "$T/rollout.out"
+  as_server mkdir -m 700 "$T/kept"
+  as_server tee "$T/kept/old.key" <"$T/g1/server/db1.key" >/dev/null
+  fingerprints >"$T/before"
+  check "check: what the rollout left" look --check
+  check "check: reports are private" mode_is "$T/reports/db1.json" 600 "$(id -un)"
+  check "check: no problem" reported db1 "c['problems'] == [] and c['ignored'] == '' and c['running'] and c['log']['read']"
+  check "check: the leaf in the file and on the port" reported db1 "c['leaf'] == c['served'] == '$(fingerprint_of "$T/g2/server/db1.crt")' and c['cn'] == 'db1'"
+  check "check: the bundle's certificates" reported db1 "c['bundle'] == sorted(['$(fingerprint_of "$T/g2/client.crt")', '$(fingerprint_of "$T/g2/root.crt")'])"
+  check "check: a client's files" reported db2 "[(x['user'], x['cn'], x['leaf'], x['problems']) for x in r['clients']] == [('replicator', 'replicator', '$(fingerprint_of "$T/g2/client/replicator.crt")', [])]"
+  broken "the key's mode" "server.key has mode 0644, and PostgreSQL takes a key with 0600 only" chmod 644 "$T/data/db1/server.key"
+  broken "a key that is not there" "server.key cannot be read: No such file" rm "$T/data/db1/server.key"
+  broken "a glued bundle" "root.crt is glued" sh -c "printf %s%s \"\$(cat '$T/g2/client.crt')\" \"\$(cat '$T/g2/root.crt')\" >'$T/data/db1/root.crt'"
+  broken "a damaged bundle" "root.crt holds a damaged certificate" sed -i '3d' "$T/data/db1/root.crt"
+  broken "another pair's key" "does not belong" sh -c "cat '$T/kept/old.key' >'$T/data/db1/server.key'"
+  broken "an empty key" "server.key holds no private key" truncate -s 0 "$T/data/db1/server.key"
+  broken "a bundle that was not loaded" "root.crt is not what port $PORT trusts" sh -c "cat '$T/g1/client.chain' >'$T/data/db1/root.crt'"
+  as_server sh -c "cat '$T/g1/server/db1.crt' >'$T/data/db1/server.crt'; cat '$T/kept/old.key' >'$T/data/db1/server.key'"
+  check "check: a pair that was not loaded" look
+  check "check: a pair that was not loaded, in words" reported db1 "len(c['problems']) == 1 and 'server.crt is not what port $PORT serves' in c['problems'][0]"
+  as_server cp -p "$T/kept/server.crt" "$T/kept/server.key" "$T/data/db1"
+  as_server cp -p "$T/homes/replicator/.postgresql/postgresql.key" "$T/kept/client.key"
+  as_server chmod 640 "$T/homes/replicator/.postgresql/postgresql.key"
+  check "check: a client's key with a mode that libpq refuses" look
+  check "check: and whose it is" reported db2 "r['clients'][0]['problems'][0].endswith(\"postgresql.key has mode 0640, and PostgreSQL takes a key with 0600 only (root's with 0640)\")"
+  as_server chmod 600 "$T/homes/replicator/.postgresql/postgresql.key"
+  check "check: no file was changed" unchanged_since "$T/before"
+  looks_at_logs
+}
+
+# A client that trusts the old chain only, from 127.0.0.9.
+distrusts() {
+  ! timeout 20 openssl s_client -starttls postgres -connect "127.0.0.2:$PORT" -bind 127.0.0.9 -verify_return_error \
+    -CAfile "$T/g1/server.chain" </dev/null >/dev/null 2>&1
+}
+
+sees_failures() {
+  local what=$1 address=$2 start
+  start=$(date +%s)
+  distrusts && distrusts
+  check "check: $what" look -e "certrotate_since=$start" -e "certrotate_now=$(date +%s)"
+  check "check: $what, who failed and why" reported db1 "[x for x in f if x == ('$address', 'tlsv1 alert unknown ca', 2)]"
+  check "check: $what, and when" reported db1 "all($start <= x['first'] <= x['last'] <= r['time'] for x in c['failures'])"
+}
+
+sees_reloads() {
+  local what=$1
+  sql "$PORT" "ALTER SYSTEM SET ssl_crl_file = 'missing.crl'" && sql "$PORT" "SELECT pg_reload_conf()" >/dev/null
+  check "check: $what" until_true 10 sees_ignored
+  sql "$PORT" "ALTER SYSTEM RESET ssl_crl_file" && sql "$PORT" "SELECT pg_reload_conf()" >/dev/null
+  check "check: $what, a good reload ends that" until_true 10 sees_no_more
+}
+
+sees_ignored() {
+  look && reported db1 "'could not load SSL certificate revocation list file \"missing.crl\"' in c['ignored'] and f == []"
+}
+
+sees_no_more() {
+  look && reported db1 "c['ignored'] == ''"
+}
+
+looks_at_logs() {
+  local destination
+  sees_failures "a log without addresses" ""
+  sees_reloads "a log on standard error"
+  sql "$PORT" "ALTER SYSTEM SET log_connections = on" && sql "$PORT" "SELECT pg_reload_conf()" >/dev/null
+  sees_failures "addresses of connections" 127.0.0.9
+  sql "$PORT" "ALTER SYSTEM RESET log_connections"
+  sql "$PORT" "ALTER SYSTEM SET log_timezone = 'Asia/Kathmandu'"
+  sql "$PORT" "ALTER SYSTEM SET log_line_prefix = '%t %c:%l%q user=%u,db=%d,host=%h '" && sql "$PORT" "SELECT pg_reload_conf()" >/dev/null
+  sees_failures "another prefix and zone" 127.0.0.9
+  sql "$PORT" "ALTER SYSTEM SET log_line_prefix = '%n %5p [%r] '" && sql "$PORT" "SELECT pg_reload_conf()" >/dev/null
+  sees_failures "addresses in the prefix" 127.0.0.9
+  sql "$PORT" "ALTER SYSTEM SET log_line_prefix = '[%p] '" && sql "$PORT" "SELECT pg_reload_conf()" >/dev/null
+  check "check: a prefix without time" look -e certrotate_since=1
+  check "check: and that is said" reported db1 "c['log']['why'] == 'its log_line_prefix has no time (%m)' and not c['log']['read']"
+  sql "$PORT" "ALTER SYSTEM RESET log_line_prefix"
+  sql "$PORT" "ALTER SYSTEM SET logging_collector = on"
+  for destination in csvlog jsonlog; do
+    sql "$PORT" "ALTER SYSTEM SET log_destination = '$destination'"
+    restart_db1 "$T/data/db1/server.log"
+    sees_failures "$destination" 127.0.0.9
+    sees_reloads "$destination"
+  done
+  sql "$PORT" "ALTER SYSTEM RESET ALL" && sql "$PORT" "ALTER SYSTEM SET ssl = on"
+  restart_db1 /dev/null
+  check "check: no log at all" look -e certrotate_since=1
+  check "check: and that is said" reported db1 "c['log']['why'].startswith('it has no log file') and c['problems'] == []"
+  restart_db1 "$T/data/db1/server.log"
+}
+
 # ---- stock layouts ----------------------------------------------------------------------------------------------
 
 # A machine of our own: users, homes, and the folders of both layouts, over this one's and gone with the namespace.
@@ -455,6 +584,7 @@ main() {
   rotation
   refusals
   log_places
+  looks
   secrecy
   if [ "$(id -u)" = 0 ]; then
     check "the stock layouts of Debian and RHEL (counted as one)" unshare -m "$ROOT/tests/integration/playbooks.sh" --layouts
