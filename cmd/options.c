@@ -37,6 +37,7 @@ static const struct option_row option_rows[] = {
 	{"--by", 0, "WHO", " ack ", "who of its administrators gave it"},
 	{"--record", 0, NULL, " census ", "for a timer: no password, says only what is wrong"},
 	{"--no-login", 0, NULL, " verify ", "only what is served; needs no vault password"},
+	{"--no-hosts", 0, NULL, " verify ", "without the files on the hosts; runs no playbook"},
 	{"--warning", 0, "DAYS", " check ", "warn this long before an expiry (30)"},
 	{"--critical", 0, "DAYS", " check ", "critical this long before an expiry (7)"},
 	{"--prometheus", 0, NULL, " check ", "metrics in Prometheus' text format"},
@@ -84,6 +85,7 @@ static int apply(struct options *options, const struct option_row *row, const ch
 		{"--prune", NULL, &options->prune},
 		{"--record", NULL, &options->record},
 		{"--no-login", NULL, &options->no_login},
+		{"--no-hosts", NULL, &options->no_hosts},
 		{"--prometheus", NULL, &options->prometheus},
 		{"--dot", NULL, &options->dot},
 	};

@@ -32,6 +32,7 @@ struct options {
 	bool record;
 	bool take_over;
 	bool no_login;
+	bool no_hosts;
 	bool verbose;
 	bool quiet;
 	bool help;

@@ -7,6 +7,7 @@
 #include "state/live.h"
 #include "state/runner.h"
 #include "state/verify.h"
+#include "state/verify_hosts.h"
 
 #define NAMES_SHOWN 4
 #define NAMES_SIZE  2048
@@ -21,8 +22,9 @@ static void print_tally(struct ui *ui, const struct verify_tally *tally, enum ch
 	if (!tally->asked || !text || (all && !ui->verbose))
 		return;
 	strs_join(&tally->stragglers, NAMES_SHOWN, names, sizeof(names));
-	ui_prose(ui, 4, "  %zu of %zu endpoint%s %s%s%s\n", tally->held, tally->asked,
-		 tally->asked == 1 ? "" : "s", text, all ? "" : "; stragglers: ", all ? "" : names);
+	ui_prose(ui, 4, "  %zu of %zu %s%s %s%s%s\n", tally->held, tally->asked,
+		 check == CHECK_HOST_FILES ? "host" : "endpoint", tally->asked == 1 ? "" : "s",
+		 text, all ? "" : "; stragglers: ", all ? "" : names);
 }
 
 static int print_result(struct ui *ui, const struct options *options, const struct live *live,
@@ -75,18 +77,21 @@ static int read_before(struct baseline *out, const struct session *session, stru
 }
 
 static int look(struct verify_result *result, struct session *session, struct live *live,
-		bool no_login, struct err *err)
+		const struct options *options, struct err *err)
 {
-	struct verify_input input = {
-		.target = &live->target, .skip = &session->store.behind, .no_login = no_login};
+	struct verify_input input = {.target = &live->target,
+				     .skip = &session->store.behind,
+				     .no_login = options->no_login};
 	struct baseline before = BASELINE_INIT;
-	int rc = live_load(live, session, !no_login, err);
+	int rc = live_load(live, session, !options->no_login, err);
 
 	input.old_gen = live->has_new ? &live->old_gen : live->has_retired ? &live->retired : NULL;
 	input.new_gen = live->has_new ? &live->new_gen : &live->old_gen;
 	rc = rc ? rc : read_before(&before, session, err);
 	input.before = before.count ? &before : NULL;
 	rc = rc ? rc : verify_run(result, session, &input, err);
+	if (!rc && !options->no_hosts && !options->no_login)
+		rc = verify_hosts(result, session, &input, NULL, err);
 	baseline_release(&before);
 	return rc ? rc : session_notes(&result->findings, session, err);
 }
@@ -103,7 +108,7 @@ int cmd_verify(const struct options *options, struct ui *ui, struct err *err)
 		return rc;
 	rc = runner_look(&session, &context.session, err);
 	if (!rc) {
-		rc = look(&result, &session, &live, options->no_login, err);
+		rc = look(&result, &session, &live, options, err);
 		rc = rc ? rc : print_result(ui, options, &live, &result, err);
 		if (!rc && findings_count(&result.findings, SEVERITY_BLOCK))
 			rc = err_exit_code(ERR_GATE);

@@ -19,7 +19,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
   revert) echo "$every --to -y --yes --waive --take-over --prune" ;;
   census) echo "$every --record" ;;
   ack) echo "$every --app --by" ;;
-  verify) echo "$every --no-login" ;;
+  verify) echo "$every --no-login --no-hosts" ;;
   check) echo "$every --warning --critical --prometheus" ;;
   states) echo "$every --dot" ;;
   *) echo "$every" ;;

@@ -6,7 +6,8 @@
 /* What has to hold wherever a chain is live. */
 #define ALWAYS                                                                                     \
 	[CHECK_ENDPOINT] = WANT_YES, [CHECK_TRUSTED] = WANT_YES, [CHECK_NAME] = WANT_YES,          \
-	[CHECK_NO_CLIENT] = WANT_OUT, [CHECK_REPLICATION] = WANT_YES, [CHECK_ARCHIVER] = WANT_YES
+	[CHECK_NO_CLIENT] = WANT_OUT, [CHECK_REPLICATION] = WANT_YES, [CHECK_ARCHIVER] = WANT_YES, \
+	[CHECK_HOST_FILES] = WANT_YES
 
 static const enum want wants[STATE__MAX][CHECK__MAX] = {
 	[STATE_ABSENT] = {[CHECK_ENDPOINT] = WANT_NOTHING},
@@ -58,6 +59,9 @@ static const struct {
 	[CHECK_ARCHIVER] = {"archiver",
 			    SEVERITY_BLOCK,
 			    {[WANT_YES] = "archive without new failures"}},
+	[CHECK_HOST_FILES] = {"host-files",
+			      SEVERITY_BLOCK,
+			      {[WANT_YES] = "have files that a restart would take"}},
 };
 
 static const char *const want_names[WANT__MAX] = {

@@ -24,6 +24,7 @@ enum check {
 	CHECK_NO_CLIENT,   /* whether somebody without a certificate does */
 	CHECK_REPLICATION, /* a standby streams; a primary has as many standbys as before */
 	CHECK_ARCHIVER,	   /* pg_stat_archiver fails no more than before the phase */
+	CHECK_HOST_FILES,  /* a host's files are the inventory's, and a restart would take them */
 	CHECK__MAX
 };
 

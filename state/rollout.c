@@ -9,6 +9,7 @@
 #include "state/play.h"
 #include "state/reached.h"
 #include "state/steps.h"
+#include "state/verify_hosts.h"
 
 #define PATIENCE_MS 20000
 
@@ -267,6 +268,8 @@ int step_verify(struct session *session, struct plan *plan, const struct json *r
 
 	verify_generations(&input, plan);
 	rc = look(session, plan, before, &input, result, err);
+	if (!rc && !before)
+		rc = verify_hosts(result, session, &input, phase_name(plan->row.phase), err);
 	if (!rc && !before)
 		rc = reached_judge(result, session, plan, rollout, err);
 	findings_sort(&result->findings);

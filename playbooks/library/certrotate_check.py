@@ -35,7 +35,7 @@ options:
 
 RETURN = r"""
 report:
-  description: version, time, clusters (problems, leaf, cn, bundle, served, loaded, log, failures) and clients.
+  description: version, time, clusters (problems, unloaded, leaf, cn, bundle, served, ignored, log, failures) and clients.
   type: dict
   returned: always
 """
@@ -70,8 +70,8 @@ def state_or_none(cluster):
 
 
 def not_loaded(cluster, files, answer, state):
-    """Files that took their place after the last reload and that the server does not go by. What cannot be asked
-    is no problem here: the probes ask from outside."""
+    """Files that the server does not go by, although they are good. What cannot be asked is no problem here: the
+    probes ask from outside."""
     changed = [kind for kind in ("cert", "bundle")
                if kind in files.infos and state and files.infos[kind].st_ctime > state["loaded"] + 0.02]
     served = cluster.served() if cluster.pid else None
@@ -102,7 +102,7 @@ def read_log(cluster, since, shift):
 def check_cluster(given, since, shift):
     cluster = Cluster(given)
     files = Files(cluster.owner, given["cert"], given["key"], given["bundle"])
-    result = {"data": cluster.data, "version": cluster.version, "port": cluster.port, "running": bool(cluster.pid),
+    result = {"unloaded": [], "data": cluster.data, "version": cluster.version, "port": cluster.port, "running": bool(cluster.pid),
               "ssl": bool(given["ssl"]), "ignored": "", "failures": []}
     if not given["ssl"]:
         return dict(result, problems=[], log={"read": False, "why": "ssl is off"})
@@ -111,7 +111,7 @@ def check_cluster(given, since, shift):
     files.pair()
     result.update(files.answer())
     if cluster.pid:
-        result["problems"] = files.problems + list(not_loaded(cluster, files, result, state_or_none(cluster)))
+        result["unloaded"] = list(not_loaded(cluster, files, result, state_or_none(cluster)))
     result["ignored"], result["failures"], result["log"] = read_log(cluster, since, shift)
     return result
 

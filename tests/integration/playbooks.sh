@@ -405,7 +405,7 @@ broken() {
   as_server cp -p "$T/data/db1/server.crt" "$T/data/db1/server.key" "$T/data/db1/root.crt" "$T/kept"
   as_server "$@"
   check "check: $what" look
-  check "check: $what, in words" reported db1 "len(c['problems']) == 1 and '$words' in c['problems'][0]"
+  check "check: $what, in words" reported db1 "len(c['problems'] + c['unloaded']) == 1 and '$words' in (c['problems'] + c['unloaded'])[0]"
   as_server cp -p "$T/kept/server.crt" "$T/kept/server.key" "$T/kept/root.crt" "$T/data/db1"
 }
 
@@ -417,7 +417,7 @@ looks() {
   fingerprints >"$T/before"
   check "check: what the rollout left" look --check
   check "check: reports are private" mode_is "$T/reports/db1.json" 600 "$(id -un)"
-  check "check: no problem" reported db1 "c['problems'] == [] and c['ignored'] == '' and c['running'] and c['log']['read']"
+  check "check: no problem" reported db1 "c['problems'] == c['unloaded'] == [] and c['ignored'] == '' and c['running'] and c['log']['read']"
   check "check: the leaf in the file and on the port" reported db1 "c['leaf'] == c['served'] == '$(fingerprint_of "$T/g2/server/db1.crt")' and c['cn'] == 'db1'"
   check "check: the bundle's certificates" reported db1 "c['bundle'] == sorted(['$(fingerprint_of "$T/g2/client.crt")', '$(fingerprint_of "$T/g2/root.crt")'])"
   check "check: a client's files" reported db2 "[(x['user'], x['cn'], x['leaf'], x['problems']) for x in r['clients']] == [('replicator', 'replicator', '$(fingerprint_of "$T/g2/client/replicator.crt")', [])]"
@@ -430,7 +430,7 @@ looks() {
   broken "a bundle that was not loaded" "root.crt is not what port $PORT trusts" sh -c "cat '$T/g1/client.chain' >'$T/data/db1/root.crt'"
   as_server sh -c "cat '$T/g1/server/db1.crt' >'$T/data/db1/server.crt'; cat '$T/kept/old.key' >'$T/data/db1/server.key'"
   check "check: a pair that was not loaded" look
-  check "check: a pair that was not loaded, in words" reported db1 "len(c['problems']) == 1 and 'server.crt is not what port $PORT serves' in c['problems'][0]"
+  check "check: a pair that was not loaded, in words" reported db1 "c['problems'] == [] and len(c['unloaded']) == 1 and 'server.crt is not what port $PORT serves' in c['unloaded'][0]"
   as_server cp -p "$T/kept/server.crt" "$T/kept/server.key" "$T/data/db1"
   as_server cp -p "$T/homes/replicator/.postgresql/postgresql.key" "$T/kept/client.key"
   as_server chmod 640 "$T/homes/replicator/.postgresql/postgresql.key"
