@@ -34,6 +34,16 @@ static const char *ssl_reason(void)
 	return reason ? reason : "OpenSSL gives no reason";
 }
 
+/*
+ * PostgreSQL's default (ssl_ecdh_curve, in 18 ssl_groups without X25519). It is also what TLS 1.2
+ * holds clients' ECDSA keys against: those on other curves are refused there. Level 4 would leave
+ * no curve at all.
+ */
+static bool limit_curves(SSL_CTX *ctx, int level)
+{
+	return level > 3 || SSL_CTX_set1_groups_list(ctx, "P-256") == 1;
+}
+
 static SSL_CTX *new_ctx(const SSL_METHOD *method, int level)
 {
 	SSL_CTX *ctx = SSL_CTX_new(method);
@@ -64,7 +74,7 @@ int handshaker_new(struct handshaker **out, int level, int64_t at, struct err *e
 	h->at = at;
 	h->server = new_ctx(TLS_server_method(), level);
 	h->client = new_ctx(TLS_client_method(), level);
-	if (!h->server || !h->client) {
+	if (!h->server || !h->client || !limit_curves(h->server, level)) {
 		handshaker_free(h);
 		return err_set(err, ERR_FAIL, "cannot prepare TLS: %s", ssl_reason());
 	}

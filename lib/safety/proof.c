@@ -32,6 +32,8 @@ static int report_side(struct proof *proof, const struct side *side, struct err 
 			rc = proof_report_peer(proof, side, i, err);
 	}
 	if (!rc)
+		rc = proof_report_tls12(proof, side, err);
+	if (!rc)
 		rc = proof_report_unknown_keys(proof, side, err);
 	return rc ? rc : proof_report_bundles(proof, side, err);
 }

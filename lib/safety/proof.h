@@ -21,7 +21,9 @@
  *   no-san           a server's leaf without any name in the SAN [warning]
  *   key              the key is unreadable, or of another certificate [block; today];
  *                    the keys that would be rolled out are not known [warning]
- *   handshake        a real TLS handshake in memory fails [block; today]
+ *   handshake        a real TLS handshake in memory fails [block; today]; with TLS 1.2 only,
+ *                    where TLS 1.3 works: the leaf before is better [block], or it is not
+ *                    [warning]
  *   outlives-ca      a leaf is valid longer than its CA [warning]
  *   ed25519          a server's leaf is signed with Ed25519: breaks SCRAM logins [block; today];
  *                    where SCRAM is known not to be used [warning]

@@ -50,11 +50,12 @@ struct unit {
 	const struct loaded_leaf *keyed;  /* one of its users with the right key; NULL: none */
 	struct bundle chain;		  /* what is behind the leaf; borrowed from from */
 	bool live;
-	bool with_tls12;		/* the first of its kind: tried with TLS 1.2, too */
+	struct unit *kin;		/* the first of its kind, which is tried with TLS 1.2 */
 	struct pair *pairs;		/* one for each distinct bundle */
 	const struct cert *outlived_ca; /* ends before the leaf does; NULL: none */
 	size_t handshakes;
 	char *handshake_error;
+	char *tls12_error; /* of kin: TLS 1.3 works and TLS 1.2 does not */
 	const struct loaded_bundle *handshake_bundle;
 };
 
@@ -111,6 +112,10 @@ const char *proof_generation_name(enum proof_generation g);
 /* proof_load.c: texts, keys, distinct bundles and units. */
 int proof_load(struct proof *proof, struct err *err);
 void proof_unload(struct proof *proof);
+
+/* proof_tls12.c: which leaves are tried with TLS 1.2 as well, and what came of it. */
+int proof_choose_tls12(struct side *side, struct err *err);
+int proof_report_tls12(struct proof *proof, const struct side *side, struct err *err);
 
 /* proof_pairs.c: verifies each unit against each bundle, and runs the handshakes. */
 int proof_check_units(struct proof *proof, struct err *err);

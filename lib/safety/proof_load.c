@@ -181,28 +181,6 @@ static int join_unit(struct side *side, struct loaded_leaf *leaf, enum proof_gen
 	return 0;
 }
 
-/* One of each kind of leaf is tried with TLS 1.2 as well. */
-static int choose_tls12(struct side *side, struct err *err)
-{
-	struct strmap kinds = STRMAP_INIT;
-	int rc = 0;
-
-	for (size_t i = 0; i < side->unit_count && !rc; i++) {
-		struct unit *unit = &side->units[i];
-		const struct cert *leaf = unit->from->leaf;
-		char kind[256];
-
-		(void)snprintf(kind, sizeof(kind), "%s/%s/%.160s", cert_key_kind(leaf),
-			       cert_signature_digest(leaf), cert_issuer(leaf));
-		if (!unit->keyed || strmap_get(&kinds, kind, &(size_t){0}))
-			continue;
-		unit->with_tls12 = true;
-		rc = strmap_put(&kinds, kind, i, err);
-	}
-	strmap_release(&kinds);
-	return rc;
-}
-
 static int make_units(struct proof *proof, struct side *side, struct err *err)
 {
 	struct strmap seen = STRMAP_INIT;
@@ -226,7 +204,7 @@ static int make_units(struct proof *proof, struct side *side, struct err *err)
 	}
 	strmap_release(&seen);
 	proof->out->leaves += side->unit_count;
-	return rc ? rc : choose_tls12(side, err);
+	return rc ? rc : proof_choose_tls12(side, err);
 }
 
 int proof_load(struct proof *proof, struct err *err)
@@ -259,6 +237,7 @@ static void unload_side(struct side *side)
 		}
 		free(side->units[i].pairs);
 		free(side->units[i].handshake_error);
+		free(side->units[i].tls12_error);
 	}
 	for (size_t b = 0; side->bundles && b < side->bundle_count; b++) {
 		bundle_release(&side->bundles[b].certs);

@@ -95,20 +95,20 @@ static int check_handshake(const struct proof *proof, const struct side *side, s
 		verifies.leaf = proof->stand_in;
 		verifies.key = proof->stand_in_key;
 	}
-	for (int tls12 = 0; tls12 < (unit->with_tls12 ? 2 : 1) && !unit->handshake_error; tls12++) {
+	for (int tls12 = 0; tls12 < (unit->kin == unit ? 2 : 1) && !unit->handshake_error;
+	     tls12++) {
 		int rc = handshake_run(&result, handshaker, is_server ? &shown : &verifies,
 				       is_server ? &verifies : &shown, tls12 != 0, err);
+		char **error = tls12 ? &unit->tls12_error : &unit->handshake_error;
 
 		if (rc)
 			return rc;
 		unit->handshakes++;
 		if (result.ok)
 			continue;
-		if (asprintf(&unit->handshake_error, "%s%s", result.reason,
-			     tls12 ? " (TLS 1.2)" : "") < 0) {
-			unit->handshake_error = NULL;
+		*error = strdup(result.reason);
+		if (!*error)
 			return err_nomem(err);
-		}
 	}
 	return 0;
 }
