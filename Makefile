@@ -3,8 +3,7 @@
 #   make            builds build/certrotate
 #   make test       installs what is missing, then runs every test
 #   make demo       installs what is missing, then rotates a real environment under load
-#   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
-#   make lint asan fuzz install uninstall dist clean
+#   make lint asan fuzz differential install uninstall dist clean
 
 VERSION = 0.1.0
 BUILD ?= build
@@ -101,22 +100,20 @@ unit-all: $(SUITE_BINS)
 
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
+# The proof against a real PostgreSQL with many random chains: make differential CASES=1000 SEED=7
+CASES ?= 1000
+SEED ?=
+
+differential: deps
+	$(MAKE) $(BUILD)/tests/differential
+	$(BUILD)/tests/differential --cases $(CASES) $(if $(SEED),--seed $(SEED))
+
 demo: deps
 	$(MAKE) all $(BUILD)/demo-load
 	tests/demo/run $(BUILD)
 
 $(BUILD)/demo-load: tests/demo/load.c
 	@mkdir -p $(@D)
-	$(SAY) LINK $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
-
-# 1,000 endpoints behind a delay, against openssl s_client: says how long it takes, needs root.
-bench-verify:
-	tools/deps iproute2
-	$(MAKE) all $(BUILD)/bench-responder $(BUILD)/bench-delay
-	bench/verify $(BUILD)
-
-$(BUILD)/bench-%: bench/%.c
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
 
@@ -173,7 +170,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan fuzz fuzz-all demo bench-verify lint install uninstall dist clean
+.PHONY: all deps test unit unit-all asan differential fuzz fuzz-all demo lint install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

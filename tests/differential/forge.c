@@ -143,7 +143,10 @@ static void add_extensions(X509 *x509, X509 *issuer, const struct forge_spec *sp
 static void sign(X509 *x509, EVP_PKEY *signer, const char *digest)
 {
 	bool has_own = EVP_PKEY_is_a(signer, "ED25519");
-	const EVP_MD *md = has_own ? NULL : EVP_get_digestbyname(digest ? digest : "SHA256");
+	/* there is no ECDSA with MD5 */
+	bool too_old = digest && !strcmp(digest, "MD5") && EVP_PKEY_is_a(signer, "EC");
+	const char *name = too_old ? "SHA1" : digest ? digest : "SHA256";
+	const EVP_MD *md = has_own ? NULL : EVP_get_digestbyname(name);
 
 	need((has_own || md) && X509_sign(x509, signer, md), "cannot sign", digest);
 }

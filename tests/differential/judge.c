@@ -81,14 +81,18 @@ void judge(struct claim *out, enum verify_purpose purpose, const char *host, con
 			    .bundle = {bundle}};
 	struct proof_result result;
 
-	*out = (struct claim){.ok = true};
+	*out = (struct claim){.ok = true, .ok_tls12 = true};
 	exam_run(&result, &exam);
+	/* the worst comes first */
 	for (size_t i = 0; i < result.findings.count && out->ok; i++) {
 		const struct finding *finding = &result.findings.items[i];
 
-		if (!refuses(finding))
+		if (refuses(finding))
+			out->ok = out->ok_tls12 = false;
+		else if (!strcmp(finding->check, "handshake"))
+			out->ok_tls12 = false;
+		else
 			continue;
-		out->ok = false;
 		(void)snprintf(out->why, sizeof(out->why), "%s: %s", finding->check,
 			       finding->reason);
 	}

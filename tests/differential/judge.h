@@ -28,6 +28,7 @@ void exam_run(struct proof_result *out, const struct exam *exam);
 
 struct claim {
 	bool ok;
+	bool ok_tls12; /* with TLS 1.2, too */
 	char why[600]; /* the finding, where it is refused */
 };
 

@@ -18,7 +18,7 @@ static EVP_PKEY *kept(EVP_PKEY **slot, const char *kind)
 
 EVP_PKEY *scene_spare(enum scene_key kind)
 {
-	static const char *const names[SPARE__MAX] = {"P-256", "RSA-1024", "ED25519"};
+	static const char *const names[SPARE__MAX] = {"P-256", "P-384", "RSA-1024", "ED25519"};
 
 	return kept(&spares[kind], names[kind]);
 }

@@ -21,7 +21,7 @@ struct scene {
 };
 
 /* The keys that scenes share, made once; spares for what needs another one. */
-enum scene_key { SPARE_P256, SPARE_RSA1024, SPARE_ED25519, SPARE__MAX };
+enum scene_key { SPARE_P256, SPARE_P384, SPARE_RSA1024, SPARE_ED25519, SPARE__MAX };
 EVP_PKEY *scene_spare(enum scene_key kind);
 void scene_keys_release(void);
 

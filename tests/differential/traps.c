@@ -44,6 +44,7 @@ struct trap {
 	const char *user; /* who logs in, NULL: by the certificate */
 	const char *host; /* that clients connect to; NULL: BED_HOST */
 	bool as_client;	  /* the server's leaf is shown by a client */
+	bool tls12;	  /* and no newer version */
 	bool own_ca;	  /* the server's own bundle has its leaf's issuer: it sends that along */
 	bool strict;	  /* clients other than libpq refuse it: they do not look at the CN */
 };
@@ -226,6 +227,17 @@ static void short_ca(struct scene *scene)
 static void ed25519_ca(struct scene *scene)
 {
 	spec(scene, RANK_CA)->key = scene_spare(SPARE_ED25519);
+}
+
+static void other_curve(struct scene *scene)
+{
+	spec(scene, RANK_LEAF)->key = scene_spare(SPARE_P384);
+}
+
+/* RFC 8446 4.4.2.2 wants digitalSignature, too, but OpenSSL looks at it with TLS 1.2 only. */
+static void key_usage_agreement(struct scene *scene)
+{
+	spec(scene, RANK_LEAF)->usage = "critical,keyAgreement";
 }
 
 static void constrained_ca(struct scene *scene)
@@ -557,6 +569,28 @@ static const struct trap traps[] = {
 	 .plan = ed25519_ca,
 	 .real = ACCEPTED},
 
+	{.name = "a client's key on another curve than ssl_ecdh_curve, and TLS 1.2",
+	 .purpose = CLIENT,
+	 .plan = other_curve,
+	 .tls12 = true,
+	 .says = {{"handshake", WARN,
+		   "TLS 1.2 does not work with the new key and certificate (ECDSA P-384)"}},
+	 .real = REFUSED,
+	 .said = "alert illegal parameter"},
+	{.name = "a client's key on another curve, and TLS 1.3",
+	 .purpose = CLIENT,
+	 .plan = other_curve,
+	 .says = {{"handshake", WARN, "TLS 1.3 works"}},
+	 .real = ACCEPTED},
+	{.name = "a server that may not sign, and TLS 1.2",
+	 .purpose = SERVER,
+	 .plan = key_usage_agreement,
+	 .tls12 = true,
+	 .says = {{"handshake", WARN,
+		   "TLS 1.2 does not work with the new key and certificate (ECDSA P-256)"}},
+	 .real = REFUSED,
+	 .said = "alert handshake failure"},
+
 	{.name = "a server outside its CA's name constraints",
 	 .purpose = SERVER,
 	 .plan = constrained_ca,
@@ -700,7 +734,7 @@ static void ask_postgres(const struct trap *trap, const struct scene *scene)
 	struct party server = good_server();
 	char *own = forge_join(scene->made[shown_by(trap)][RANK_CA].pem, good[CLIENT].bundle,
 			       (char *)NULL);
-	struct login login = {.host = trap->host, .user = trap->user};
+	struct login login = {.host = trap->host, .user = trap->user, .tls12 = trap->tls12};
 	char *refusal;
 
 	if (of_client) {
@@ -768,7 +802,6 @@ static void close_suite(void)
 {
 	for (int purpose = 0; purpose < VERIFY__MAX; purpose++)
 		scene_release(&good[purpose]);
-	scene_keys_release();
 }
 
 Suite *traps_suite(struct bed *real)
