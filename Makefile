@@ -3,6 +3,7 @@
 #   make            builds build/certrotate
 #   make test       installs what is missing, then runs every test
 #   make demo       installs what is missing, then rotates a real environment under load
+#   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
 #   make lint asan fuzz differential install uninstall dist clean
 
 VERSION = 0.1.0
@@ -117,6 +118,16 @@ $(BUILD)/demo-load: tests/demo/load.c
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
 
+# 1,000 endpoints behind a delay, against openssl s_client: says how long it takes, needs root.
+bench-verify:
+	tools/deps iproute2
+	$(MAKE) all $(BUILD)/bench-responder $(BUILD)/bench-delay
+	bench/verify $(BUILD)
+
+$(BUILD)/bench-%: bench/%.c
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
+
 # Each parser against random input, for SECONDS each; findings stay in build/fuzz.
 SECONDS ?= 60
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -170,7 +181,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan differential fuzz fuzz-all demo lint install uninstall dist clean
+.PHONY: all deps test unit unit-all asan differential fuzz fuzz-all demo bench-verify lint install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -30,7 +30,7 @@ static int show(struct ui *ui, const struct options *options, const struct sessi
 		const struct census *census, struct census_run *run, struct err *err)
 {
 	struct census_view view;
-	int rc = session_notes(&run->findings, session, err);
+	int rc = options->record ? 0 : session_notes(&run->findings, session, err);
 
 	findings_sort(&run->findings);
 	rc = rc ? rc : census_view_make(&view, session, census, run, err);

@@ -309,9 +309,6 @@ static void print_head(struct ui *ui, const struct census_view *view)
 		sample_text(text, sizeof(text), view->last);
 		ui_prose(ui, COLUMN, "  sessions  %s\n", text);
 	}
-	if (!session->env->census_samples)
-		ui_prose(ui, COLUMN,
-			 "  gate      off (census.samples is 0): prune does not ask this record\n");
 }
 
 void census_print(struct ui *ui, const struct census_view *view)

@@ -8,8 +8,10 @@
 
 #include "cmd/commands.h"
 #include "cmd/each.h"
+#include "state/census.h"
 
-#define DAY ((int64_t)86400)
+#define DAY  ((int64_t)86400)
+#define HOUR ((int64_t)3600)
 
 enum level { LEVEL_OK, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN, LEVEL__MAX };
 
@@ -29,13 +31,54 @@ struct checking {
 	struct json *list;
 };
 
+/*
+ * Whether prune waits for a census that nobody takes: twice the time in which the gate wants a
+ * sample is over. A record that this user may not read tells nothing.
+ */
+static bool census_overdue(const struct session *session, const struct census *census)
+{
+	const struct environment *env = session->env;
+	int64_t last = census->sample_count
+			       ? census->samples[census->sample_count - 1].at
+			       : store_when(&session->store, PHASE_CLIENTS, DIRECTION_FORWARD);
+
+	if (session->store.state != STATE_CLIENTS_SWITCHED || !env->census_samples || !last)
+		return false;
+	return session->sys->now(session->sys) - last >
+	       2 * (env->census_quiet / env->census_samples) + HOUR;
+}
+
+static void add_census(struct checking *checking, const struct session *session,
+		       const struct census *census)
+{
+	const struct census_sample *last;
+	struct buf *out = &checking->metrics;
+	const char *env = session->env->name;
+
+	if (!census->sample_count)
+		return;
+	last = &census->samples[census->sample_count - 1];
+	buf_addf(out, "certrotate_census_timestamp_seconds{environment=\"%s\"} %lld\n", env,
+		 (long long)last->at);
+	buf_addf(out, "certrotate_census_servers_missed{environment=\"%s\"} %zu\n", env,
+		 last->servers - last->answered);
+	for (size_t i = 0; i < last->count_count; i++)
+		buf_addf(out,
+			 "certrotate_census_sessions{environment=\"%s\",generation=\"%s\"} %zu\n",
+			 env, last->counts[i].generation, last->counts[i].sessions);
+	buf_addf(out, "certrotate_census_sessions{environment=\"%s\",generation=\"unknown\"} %zu\n",
+		 env, last->by_unknown);
+	buf_addf(out, "certrotate_census_sessions{environment=\"%s\",generation=\"none\"} %zu\n",
+		 env, last->without);
+}
+
 static enum level judge(const struct checking *checking, const struct session *session,
-			const struct survey *survey, int64_t left)
+			const struct survey *survey, int64_t left, bool overdue)
 {
 	if (survey->first_expiry && left < checking->options->critical_days * DAY)
 		return LEVEL_CRITICAL;
 	if ((survey->first_expiry && left < checking->options->warning_days * DAY) ||
-	    session->store.under_way.active || session->store.behind.count)
+	    session->store.under_way.active || session->store.behind.count || overdue)
 		return LEVEL_WARNING;
 	return LEVEL_OK;
 }
@@ -65,8 +108,11 @@ static int check_one(void *ctx, struct session *session, const struct survey *su
 	struct checking *checking = ctx;
 	const struct under_way *under_way = &session->store.under_way;
 	int64_t left = survey->first_expiry - session->sys->now(session->sys);
-	enum level level = judge(checking, session, survey, left);
 	struct json *object = js_new_object();
+	struct census census = CENSUS_INIT;
+	struct err unread = {0};
+	bool overdue = !census_load(&census, session, &unread) && census_overdue(session, &census);
+	enum level level = judge(checking, session, survey, left, overdue);
 
 	(void)err;
 	checking->level = level > checking->level ? level : checking->level;
@@ -74,6 +120,8 @@ static int check_one(void *ctx, struct session *session, const struct survey *su
 		 state_name(session->store.state));
 	if (under_way->active)
 		buf_addf(&checking->text, ", %s unfinished", phase_name(under_way->phase));
+	if (overdue)
+		buf_adds(&checking->text, ", census overdue");
 	if (session->store.behind.count)
 		buf_addf(&checking->text, ", %zu host%s behind", session->store.behind.count,
 			 session->store.behind.count == 1 ? "" : "s");
@@ -86,6 +134,8 @@ static int check_one(void *ctx, struct session *session, const struct survey *su
 			 (long long)(left / DAY), checking->options->warning_days,
 			 checking->options->critical_days);
 	add_metrics(checking, session, survey);
+	add_census(checking, session, &census);
+	census_release(&census);
 	(void)js_set_str(object, "environment", session->env->name);
 	(void)js_set_str(object, "level", level_names[level]);
 	(void)js_set_str(object, "state", state_name(session->store.state));
@@ -96,9 +146,13 @@ static int check_one(void *ctx, struct session *session, const struct survey *su
 
 static void print_prometheus(struct ui *ui, const struct checking *checking)
 {
-	static const char *const types[] = {"certrotate_state gauge", "certrotate_unfinished gauge",
+	static const char *const types[] = {"certrotate_state gauge",
+					    "certrotate_unfinished gauge",
 					    "certrotate_hosts_behind gauge",
-					    "certrotate_first_expiry_timestamp_seconds gauge"};
+					    "certrotate_first_expiry_timestamp_seconds gauge",
+					    "certrotate_census_timestamp_seconds gauge",
+					    "certrotate_census_servers_missed gauge",
+					    "certrotate_census_sessions gauge"};
 
 	/* Samples of one metric stand together (the format's rule), whatever the order of finding.
 	 */

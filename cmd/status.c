@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/census_view.h"
 #include "cmd/commands.h"
 #include "cmd/context.h"
 #include "cmd/each.h"
@@ -21,6 +22,25 @@ static void print_generations(struct ui *ui, const struct store *store)
 		       store->retired_gen ? store->retired_gen : "");
 }
 
+/* From this machine's record alone: who was connected with what when it was last asked. */
+static void print_census(struct ui *ui, const struct session *session)
+{
+	struct census census = CENSUS_INIT;
+	struct err err = {0};
+	char text[1024];
+
+	if (census_load(&census, session, &err)) {
+		ui_prose(ui, COLUMN, "  %scensus%s    %s\n", ui_color(ui, UI_YELLOW),
+			 ui_color(ui, UI_PLAIN), err.msg);
+		ui_prose(ui, COLUMN, "%*s%s\n", COLUMN, "", err.hint);
+		return;
+	}
+	census_summary(text, sizeof(text), &census, session->sys->now(session->sys));
+	if (text[0])
+		ui_prose(ui, COLUMN, "  census    %s\n", text);
+	census_release(&census);
+}
+
 static void print_one(struct ui *ui, const struct session *session, const struct survey *survey)
 {
 	const struct store *store = &session->store;
@@ -34,6 +54,7 @@ static void print_one(struct ui *ui, const struct session *session, const struct
 			     session->sys->now(session->sys));
 		ui_out(ui, "  expiry    first %s: %s\n", survey->first_name, when);
 	}
+	print_census(ui, session);
 	for (size_t i = 0; i < survey->findings.count; i++) {
 		const struct finding *finding = &survey->findings.items[i];
 		bool bad = finding->severity == SEVERITY_BLOCK;
@@ -44,6 +65,22 @@ static void print_one(struct ui *ui, const struct session *session, const struct
 			ui_prose(ui, COLUMN, "%*s%s\n", COLUMN, "", finding->advice);
 	}
 	ui_out(ui, "  next      %s\n", survey->next);
+}
+
+static struct json *census_object(const struct session *session)
+{
+	struct census census = CENSUS_INIT;
+	struct err err = {0};
+	struct json *object = NULL;
+
+	if (!census_load(&census, session, &err)) {
+		object = census_summary_json(&census, session->sys->now(session->sys));
+		census_release(&census);
+		return object ? object : js_new_null();
+	}
+	object = js_new_object();
+	(void)js_set_str(object, "error", err.msg);
+	return object;
 }
 
 static struct json *one_json(const struct session *session, const struct survey *survey)
@@ -68,6 +105,7 @@ static struct json *one_json(const struct session *session, const struct survey 
 	(void)js_set_str(object, "first_expiry", survey->first_expiry ? text : NULL);
 	(void)js_set_str(object, "first_expiry_of", survey->first_name);
 	(void)js_set(object, "findings", ui_findings_json(&survey->findings));
+	(void)js_set(object, "census", census_object(session));
 	(void)js_set_str(object, "next", survey->next);
 	return object;
 }

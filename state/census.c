@@ -124,8 +124,7 @@ static int enter(struct census *census, struct census_run *run, const struct cen
 	return rc;
 }
 
-/* Under the lock: what others recorded meanwhile stays. */
-static int record(struct census *out, struct census_run *run, struct session *session,
+int census_record(struct census *out, struct census_run *run, const struct session *session,
 		  const struct census_asked *asked, const struct census_index *index,
 		  struct err *err)
 {
@@ -279,7 +278,7 @@ int census_run(struct census *out, struct census_run *run, struct session *sessi
 		rc = census_ask_hosts(&asked, session, options->skip, err);
 	else if (!rc && asked.count)
 		rc = ask_network(&asked, session, &live, monitor ? &credentials : NULL, err);
-	rc = rc ? rc : record(out, run, session, &asked, index, err);
+	rc = rc ? rc : census_record(out, run, session, &asked, index, err);
 	if (rc) {
 		census_release(out);
 		census_run_release(run);

@@ -155,19 +155,12 @@ static int add_cluster(struct census_asked *asked, const char *host, const struc
 	return rc || !server ? rc : take_cluster(server, cluster, now, err);
 }
 
-int census_ask_hosts(struct census_asked *asked, struct session *session, const struct strs *skip,
-		     struct err *err)
+int census_take_reports(struct census_asked *asked, int64_t now, struct err *err)
 {
-	struct rollout_step step = {.playbook = session->env->census_playbook,
-				    .deadline = DEADLINE_S};
-	const struct reports_spec spec = {.step = &step, .skip = skip, .title = "census"};
 	struct strmap hosts = STRMAP_INIT, ports = STRMAP_INIT;
 	size_t endpoints = asked->count;
-	int64_t now;
-	int rc = reports_run(&asked->reports, session, &spec, err);
+	int rc = index_endpoints(&hosts, &ports, asked, err);
 
-	now = session->sys->now(session->sys);
-	rc = rc ? rc : index_endpoints(&hosts, &ports, asked, err);
 	for (size_t i = 0; i < endpoints && !rc; i++) {
 		struct census_server *server = &asked->items[i];
 		size_t count = 0;
@@ -187,4 +180,15 @@ int census_ask_hosts(struct census_asked *asked, struct session *session, const 
 	strmap_release(&hosts);
 	strmap_release(&ports);
 	return rc;
+}
+
+int census_ask_hosts(struct census_asked *asked, struct session *session, const struct strs *skip,
+		     struct err *err)
+{
+	struct rollout_step step = {.playbook = session->env->census_playbook,
+				    .deadline = DEADLINE_S};
+	const struct reports_spec spec = {.step = &step, .skip = skip, .title = "census"};
+	int rc = reports_run(&asked->reports, session, &spec, err);
+
+	return rc ? rc : census_take_reports(asked, session->sys->now(session->sys), err);
 }

@@ -64,6 +64,13 @@ int census_ask_network(struct census_asked *asked, struct session *session,
 int census_ask_hosts(struct census_asked *asked, struct session *session, const struct strs *skip,
 		     struct err *err);
 
+/* What the hosts' reports say; now: when they did. */
+int census_take_reports(struct census_asked *asked, int64_t now, struct err *err);
+/* Adds it all to the record, under its lock: what others recorded meanwhile stays. */
+int census_record(struct census *out, struct census_run *run, const struct session *session,
+		  const struct census_asked *asked, const struct census_index *index,
+		  struct err *err);
+
 /* Every leaf of every generation that is kept at the base's tip, and of the live inventory. */
 int census_known_leaves(struct census_index **out, struct session *session, const struct live *live,
 			struct err *err);

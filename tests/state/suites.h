@@ -14,5 +14,6 @@ Suite *waiver_suite(void);
 Suite *prove_suite(void);
 Suite *expect_suite(void);
 Suite *judge_suite(void);
+Suite *census_suite(void);
 
 #endif
