@@ -2,6 +2,8 @@
 #include "cmd/census_view.h"
 #include "cmd/commands.h"
 #include "cmd/context.h"
+#include "state/access.h"
+#include "state/live.h"
 
 /*
  * A timer has nobody to answer a question, and no name for a commit. Without the network the
@@ -26,22 +28,75 @@ static int look(struct session *session, const struct session_options *options, 
 	return rc;
 }
 
-static int show(struct ui *ui, const struct options *options, const struct session *session,
+/* What servers say of their own logins elsewhere; a timer's record is about sessions alone. */
+static int look_for_hidden(struct access_look *out, struct session *session,
+			   struct findings *findings, struct err *err)
+{
+	struct live live = {0};
+	const struct access_options options = {
+		.live = &live.target, .hidden = true, .phase = PHASE__MAX};
+	int rc = live_load(&live, session, true, err);
+
+	rc = rc ? rc : access_look(out, session, &options, err);
+	for (size_t i = 0; i < out->findings.count && !rc; i++) {
+		const struct finding *finding = &out->findings.items[i];
+
+		rc = findings_add(findings, finding->check, finding->severity, finding->subject,
+				  finding->advice, err, "%s", finding->reason);
+	}
+	live_release(&live);
+	return rc;
+}
+
+static void print_hidden(struct ui *ui, const struct hidden_clients *clients)
+{
+	struct buf line;
+
+	buf_init(&line, BUF_TEXT_MAX);
+	if (clients->count)
+		ui_out(ui,
+		       "\nservers that are clients themselves, and have to be switched as well:\n");
+	for (size_t i = 0; i < clients->count; i++) {
+		buf_reset(&line);
+		hidden_client_text(&line, &clients->items[i]);
+		ui_prose(ui, 2, "  %s: %s\n", clients->items[i].server, line.data);
+	}
+	buf_release(&line);
+}
+
+static int print_document(struct ui *ui, const struct census_view *view,
+			  const struct hidden_clients *hidden, struct err *err)
+{
+	struct json *document = census_document(view);
+
+	(void)js_set(document, "hidden_clients", hidden_clients_json(hidden));
+	return ui_json(ui, document, err);
+}
+
+static int show(struct ui *ui, const struct options *options, struct session *session,
 		const struct census *census, struct census_run *run, struct err *err)
 {
+	struct access_look hidden = {.asked = 0};
 	struct census_view view;
 	int rc = options->record ? 0 : session_notes(&run->findings, session, err);
 
+	if (!rc && !options->record)
+		rc = look_for_hidden(&hidden, session, &run->findings, err);
 	findings_sort(&run->findings);
 	rc = rc ? rc : census_view_make(&view, session, census, run, err);
-	if (rc)
+	if (rc) {
+		access_look_release(&hidden);
 		return rc;
+	}
 	if (options->json)
-		rc = ui_json(ui, census_document(&view), err);
+		rc = print_document(ui, &view, &hidden.hidden, err);
 	else
 		(void)ui_findings(ui, &run->findings);
 	if (!options->json && !options->record && !ui->quiet)
 		census_print(ui, &view);
+	if (!options->json && !options->record && !ui->quiet)
+		print_hidden(ui, &hidden.hidden);
+	access_look_release(&hidden);
 	census_view_release(&view);
 	return rc;
 }

@@ -248,7 +248,8 @@ static int ask_batch(struct looking *looking, const struct endpoint *endpoints, 
 	for (size_t i = 0; i < results.count && !rc; i++) {
 		size_t at = results.items[i].item;
 
-		rc = read_answer(looking, &queue, at, &endpoints[at], &results.items[i], first, err);
+		rc = read_answer(looking, &queue, at, &endpoints[at], &results.items[i], first,
+				 err);
 	}
 	pg_results_release(&results);
 	rc = rc ? rc : ask_databases(looking, endpoints, &queue, err);
@@ -384,6 +385,7 @@ int access_look_before(struct plan *plan, struct session *session, const struct 
 		rc = findings_add(&plan->findings, finding->check, finding->severity,
 				  finding->subject, finding->advice, err, "%s", finding->reason);
 	}
+	rc = rc ? rc : proof_scram_known(&plan->findings, look.scram, err);
 	access_look_release(&look);
 	return rc;
 }

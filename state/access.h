@@ -11,6 +11,7 @@
 #ifndef STATE_ACCESS_H
 #define STATE_ACCESS_H
 
+#include "base/buf.h"
 #include "base/finding.h"
 #include "base/json.h"
 #include "safety/access.h"
@@ -39,6 +40,9 @@ struct hidden_clients {
 };
 
 const char *hidden_kind_name(enum hidden_kind kind); /* "standby", "subscription", … */
+/* "subscription 'orders' (database shop) logs in to db9 as sub with /etc/tls/sub.crt": adds to out
+ */
+void hidden_client_text(struct buf *out, const struct hidden_client *client);
 void hidden_clients_release(struct hidden_clients *clients);
 
 struct access_options {
@@ -47,7 +51,7 @@ struct access_options {
 	const struct generation *new_gen; /* NULL: the rules are not looked at */
 	const struct strs *skip;	  /* hosts that are left out, by name; may be NULL */
 	bool hidden;			  /* look for hidden clients */
-	enum phase phase;		  /* what is to be done about them; PHASE__MAX: any */
+	enum phase phase; /* before which they are said; PHASE__MAX: who asks says it */
 };
 
 struct access_look {

@@ -21,24 +21,35 @@
 				       ", " RE("([?&])(?:ssl)?password=[^&]*") ", " RE(            \
 					       "\\1") ", 'g')"
 
-#define PART(key)                                                                                            \
-	"coalesce(nullif(regexp_replace(trim(both '''' from (regexp_match(s, " RE(                           \
-		"(?:^|\\s)" key                                                                              \
-		"\\s*=\\s*" VALUE) "))[1]), " RE("\\\\(.)") ", " RE("\\1") ", 'g'), ''), "                   \
-									   "(regexp_match(s, " RE("[?&]" key \
-												  "=([^&]*)") "))[1], '')"
+#define PART(key)                                                                                  \
+	"coalesce(nullif(regexp_replace(trim(both '''' from (regexp_match(s, " RE(                 \
+		"(?:^|\\s)" key                                                                    \
+		"\\s*=\\s*" VALUE) "))[1]), " RE("\\\\(.)") ", " RE("\\1") ", 'g'), ''), "         \
+									   "(regexp_match(s, " RE( \
+										   "[?&]" key      \
+										   "=([^&]*)") ")" \
+											       ")" \
+											       "[" \
+											       "1" \
+											       "]" \
+											       "," \
+											       " " \
+											       "'" \
+											       "'" \
+											       ")"
 
 /* host, user, certificate, key, root; whether it is a URI */
-#define PARTS                                                                                                                                                                              \
-	"coalesce(nullif(" PART("host") ", ''), nullif(" PART(                                                                                                                             \
-		"hostaddr") ", ''), (regexp_match("                                                                                                                                        \
-			    "s, " RE("^\\s*postgres(?:ql)?://(?:[^@/]*@)?([^/?]*)") "))[1], ''), "                                                                                         \
-										    "coalesce("                                                                                            \
-										    "nullif"                                                                                               \
-										    "(" PART("use"                                                                                         \
-											     "r") ", ''), (regexp_match(s, " RE("^\\s*postgres(?:ql)?://([^:@/?]+)@") "))[1], ''), " PART( \
-											    "sslc"                                                                                         \
-											    "ert") ", " PART("sslkey") ", " PART("sslrootcert") ", s ~ " RE("^\\s*postgres(ql)?://")
+#define PARTS                                                                                                                                                                                  \
+	"coalesce(nullif(" PART("host") ", ''), nullif(" PART(                                                                                                                                 \
+		"hostaddr") ", ''), (regexp_match("                                                                                                                                            \
+			    "s, " RE(                                                                                                                                                          \
+				    "^\\s*postgres(?:ql)?://(?:[^@/]*@)?([^/?]*)") "))[1], ''), "                                                                                              \
+										   "coalesce("                                                                                                 \
+										   "nullif"                                                                                                    \
+										   "(" PART(                                                                                                   \
+											   "use"                                                                                               \
+											   "r") ", ''), (regexp_match(s, " RE("^\\s*postgres(?:ql)?://([^:@/?]+)@") "))[1], ''), " PART("sslc" \
+																							"ert") ", " PART("sslkey") ", " PART("sslrootcert") ", s ~ " RE("^\\s*postgres(ql)?://")
 
 /* An option of a user mapping, else of its server. */
 #define OPTION(key)                                                                                \
@@ -82,29 +93,77 @@ static const char *const questions[ASK__MAX] = {
 	[ASK_STANDBY] = "SELECT " PARTS " FROM (SELECT " WITHOUT_PASSWORDS(
 		"setting") " AS s FROM "
 			   "pg_settings WHERE name = 'primary_conninfo' AND setting <> '') AS x",
-	[ASK_SUBSCRIPTION_COUNT] = "SELECT count(subname) FROM pg_subscription",
-	[ASK_SUBSCRIPTIONS] =
-		"SELECT datname, subname, " PARTS
-		" FROM (SELECT d.datname, u.subname, " WITHOUT_PASSWORDS(
-			"u.subconninfo") " AS s FROM pg_subscription AS u "
-					 "JOIN pg_database AS d ON d.oid = u.subdbid) AS x "
-					 "ORDER BY 1, 2",
+	/* Nothing of a subscription runs on a standby. */
+	[ASK_SUBSCRIPTION_COUNT] = "SELECT count(subname) FROM pg_subscription "
+				   "WHERE NOT pg_is_in_recovery()",
+	[ASK_SUBSCRIPTIONS] = "SELECT datname, subname, " PARTS
+			      " FROM (SELECT d.datname, u.subname, " WITHOUT_PASSWORDS(
+				      "u.subconninfo") " AS s FROM pg_subscription AS u "
+						       "JOIN pg_database AS d ON d.oid = u.subdbid "
+						       "WHERE NOT pg_is_in_recovery()) AS x "
+						       "ORDER BY 1, 2",
 	[ASK_DATABASES] = "SELECT datname FROM pg_database WHERE datallowconn AND NOT "
 			  "datistemplate AND datname <> current_database() ORDER BY 1",
 	/* Mappings that differ in nothing but their users are one. */
 	[ASK_FOREIGN] =
 		"SELECT name, coalesce(nullif(host, ''), hostaddr), min(usr), cert, key, root, "
-		"bool_or(kept) FROM (SELECT f.srvname AS name, " OPTION("host") " AS host, " OPTION("hostaddr") " AS hostaddr, " OPTION(
-			"user") " AS usr, " OPTION("sslcert") " AS cert, " OPTION("sslkey") " AS "
-											    "key,"
-											    " " OPTION("sslrootcert") " AS root, "
-														      "u.umid IS NOT NULL AND u.umoptions IS NULL AND "
-														      "current_setting('is_superuser') <> 'on' AS kept "
-														      "FROM pg_foreign_server AS f JOIN pg_foreign_data_wrapper AS w ON w.oid = f.srvfdw "
-														      "LEFT JOIN pg_user_mappings AS u ON u.srvid = f.oid WHERE "
-														      "CAST(CAST(w.fdwvalidator AS regproc) AS text) ~ "
-														      "'(postgres|dblink|postgresql)_fdw_validator$') AS x "
-														      "GROUP BY 1, 2, cert, key, root ORDER BY 1, 2, 4",
+		"bool_or(kept) FROM (SELECT f.srvname AS name, " OPTION("host") " AS host, " OPTION("hostaddr") " AS hostaddr, " OPTION("user") " AS usr, " OPTION(
+			"sslcert") " AS cert, " OPTION("sslkey") " AS "
+								 "key,"
+								 " " OPTION(
+									 "sslrootcert") " AS root, "
+											"u.umid IS "
+											"NOT NULL "
+											"AND "
+											"u."
+											"umoptions "
+											"IS NULL "
+											"AND "
+											"current_"
+											"setting('"
+											"is_"
+											"superuser'"
+											") <> 'on' "
+											"AS kept "
+											"FROM "
+											"pg_"
+											"foreign_"
+											"server AS "
+											"f JOIN "
+											"pg_"
+											"foreign_"
+											"data_"
+											"wrapper "
+											"AS w ON "
+											"w.oid = "
+											"f.srvfdw "
+											"LEFT JOIN "
+											"pg_user_"
+											"mappings "
+											"AS u ON "
+											"u.srvid = "
+											"f.oid "
+											"WHERE "
+											"CAST(CAST("
+											"w."
+											"fdwvalidat"
+											"or AS "
+											"regproc) "
+											"AS text) "
+											"~ "
+											"'("
+											"postgres|"
+											"dblink|"
+											"postgresql"
+											")_fdw_"
+											"validator$"
+											"') AS x "
+											"GROUP BY "
+											"1, 2, "
+											"cert, "
+											"key, root "
+											"ORDER BY "
+											"1, 2, 4",
 };
 
 const char *const *access_questions(void)

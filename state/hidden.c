@@ -196,7 +196,6 @@ int hidden_read(struct hidden_clients *out, struct strs *databases, struct acces
 	return rc;
 }
 
-/* "subscription 'orders' (database shop)", "its walreceiver" */
 static void add_name(struct buf *buf, const struct hidden_client *client)
 {
 	if (client->kind == HIDDEN_STANDBY) {
@@ -208,7 +207,7 @@ static void add_name(struct buf *buf, const struct hidden_client *client)
 		 client->name, client->database);
 }
 
-static void add_reason(struct buf *buf, const struct hidden_client *client)
+void hidden_client_text(struct buf *buf, const struct hidden_client *client)
 {
 	add_name(buf, client);
 	buf_addf(buf, " logs in to %s", client->host[0] ? client->host : "a server");
@@ -231,14 +230,12 @@ static void add_advice(struct buf *buf, const struct hidden_client *client, enum
 	const char *root = client->root[0] ? client->root : "~/.postgresql/root.crt";
 	const char *cert = client->cert[0] ? client->cert : "~/.postgresql/postgresql.crt";
 
-	if (phase != PHASE_CLIENTS)
+	if (phase == PHASE_TRUST)
 		buf_addf(buf,
 			 "see that the rollout of 'trust' brings both chains to %s there, before "
 			 "servers are switched",
 			 root);
-	if (phase != PHASE_CLIENTS && phase != PHASE_TRUST)
-		buf_adds(buf, "; and ");
-	if (phase != PHASE_TRUST)
+	else
 		buf_addf(buf,
 			 "see that the rollout of 'clients' brings the new certificate to %s and "
 			 "its key there: it is taken with the next connection",
@@ -250,6 +247,8 @@ int hidden_findings(struct findings *out, const struct hidden_clients *clients, 
 {
 	int rc = 0;
 
+	if (phase == PHASE__MAX)
+		return 0;
 	for (size_t i = 0; i < clients->count && i < FINDINGS_SHOWN && !rc; i++) {
 		const struct hidden_client *client = &clients->items[i];
 		char *subject = str_fmt("server %s", client->server);
@@ -257,7 +256,7 @@ int hidden_findings(struct findings *out, const struct hidden_clients *clients, 
 
 		buf_init(&reason, (size_t)64 << 10);
 		buf_init(&advice, (size_t)64 << 10);
-		add_reason(&reason, client);
+		hidden_client_text(&reason, client);
 		add_advice(&advice, client, phase);
 		/* A standby is looked at afterwards: it has to stream. Others are not. */
 		rc = subject ? findings_add(out, CHECK,

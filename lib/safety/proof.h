@@ -132,6 +132,11 @@ struct proof_result {
 
 /* 0 also with findings that block; an error only where the proof itself cannot be made. */
 int proof_run(struct proof_result *out, const struct proof_input *in, struct err *err);
+/*
+ * Makes the findings about Ed25519 right where the servers were asked after a proof that did not
+ * know (proof_input.scram).
+ */
+int proof_scram_known(struct findings *findings, enum proof_scram scram, struct err *err);
 void proof_result_release(struct proof_result *result);
 
 #endif

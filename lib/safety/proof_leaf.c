@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What is to be said of a leaf by itself, and of a peer's leaf and its successor. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
@@ -96,12 +97,7 @@ static int report_hosts(struct proof *proof, const struct side *side, size_t pee
 	return rc;
 }
 
-/*
- * The channel binding of SCRAM (RFC 5929, tls-server-end-point) needs the digest of the signature
- * algorithm, and Ed25519 has none: PostgreSQL and libpq end the login then.
- */
-static int report_ed25519(struct proof *proof, const struct side *side, size_t peer,
-			  enum proof_generation g, struct err *err)
+static const char *scram_text(enum proof_scram scram)
 {
 	static const char *const consequences[] = {
 		[PROOF_SCRAM_UNKNOWN] =
@@ -112,6 +108,42 @@ static int report_ed25519(struct proof *proof, const struct side *side, size_t p
 			"on it (channel binding)",
 		[PROOF_SCRAM_NOT_USED] = "pg_hba.conf asks for no SCRAM passwords now, but logins "
 					 "with them would fail on it (channel binding)"};
+
+	return consequences[scram];
+}
+
+int proof_scram_known(struct findings *findings, enum proof_scram scram, struct err *err)
+{
+	const char *unknown = scram_text(PROOF_SCRAM_UNKNOWN);
+
+	for (size_t i = 0; i < findings->count && scram != PROOF_SCRAM_UNKNOWN; i++) {
+		struct finding *finding = &findings->items[i];
+		const char *at = strcmp(finding->check, "ed25519")
+					 ? NULL
+					 : strstr(finding->reason, unknown);
+		char *reason;
+
+		if (!at)
+			continue;
+		reason = str_fmt("%.*s%s%s", (int)(at - finding->reason), finding->reason,
+				 scram_text(scram), at + strlen(unknown));
+		if (!reason)
+			return err_nomem(err);
+		free(finding->reason);
+		finding->reason = reason;
+		if (scram == PROOF_SCRAM_NOT_USED)
+			finding->severity = SEVERITY_WARNING;
+	}
+	return 0;
+}
+
+/*
+ * The channel binding of SCRAM (RFC 5929, tls-server-end-point) needs the digest of the signature
+ * algorithm, and Ed25519 has none: PostgreSQL and libpq end the login then.
+ */
+static int report_ed25519(struct proof *proof, const struct side *side, size_t peer,
+			  enum proof_generation g, struct err *err)
+{
 	bool today = peer_live(side, peer, g);
 	bool harmless = proof->in->scram == PROOF_SCRAM_NOT_USED;
 	char subject[PROOF_SUBJECT_SIZE];
@@ -125,7 +157,7 @@ static int report_ed25519(struct proof *proof, const struct side *side, size_t p
 			    "sign servers' certificates with RSA or ECDSA", err,
 			    "its %s certificate is signed with Ed25519%s: %s",
 			    proof_generation_name(g), today ? ", already today" : "",
-			    consequences[proof->in->scram]);
+			    scram_text(proof->in->scram));
 }
 
 static int report_outlived(struct proof *proof, const struct side *side, size_t peer,

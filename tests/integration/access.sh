@@ -316,7 +316,7 @@ def write(name, value):
     return work + "/" + name
 
 def run(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, universal_newlines=True).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True).stdout
 
 def lines_of(pem):
     lines = [line.strip() for line in pem.splitlines()]
@@ -386,6 +386,20 @@ PUBLICATION p WITH (connect = false)"
     "foreign server 'stock' (database shop) logs in to stock.example.com as stock_reader with /etc/tls/stock.crt and /etc/tls/stock.key, and trusts /etc/tls/root.crt"
   check 'and dblink' said "foreign server 'links' (database shop) logs in to links.example.com with /etc/tls/links.crt"
   check 'one without certificates is not' not_said 'open.example.com'
+  check 'census lists them as well' exits 0 rotate census
+  check 'as clients' said 'servers that are clients themselves, and have to be switched as well' \
+    "$DB1: foreign server 'links' (database shop) logs in to links.example.com" "$DB2: as a standby (primary_conninfo) it logs in to $DB1"
+  rotate census --json 2>/dev/null >"$T/census.json"
+  check 'and in its document' is "$(/usr/bin/python3 -c '
+import json, sys
+for c in json.load(open(sys.argv[1]))["hidden_clients"]:
+    if c["kind"] != "foreign-server" or c["server"] == "db1.example.com":
+        print(c["kind"], c["server"], c["database"], c["name"], c["host"], c["user"], c["certificate"].split("/")[-1])' "$T/census.json")" \
+    "$(printf '%s\n' 'subscription db1.example.com postgres by_uri uri.example.com:5433 subber uri.crt' \
+      'subscription db1.example.com shop orders orders.example.com sub my sub.crt' \
+      "standby db2.example.com   $DB1 replicator postgresql.crt" \
+      'foreign-server db1.example.com shop links links.example.com  links.crt' \
+      'foreign-server db1.example.com shop stock stock.example.com stock_reader stock.crt')"
 }
 
 # A role with no rights gets the grants that it is told of, and sees the same.
@@ -402,7 +416,7 @@ grants_open_what_is_closed() {
   check 'with the rules alone, maps are not known, which matters only where a name changes' is "$(mappings)" ''
   quietly socket 1 'GRANT SELECT ON pg_ident_file_mappings TO watcher; GRANT EXECUTE ON FUNCTION pg_ident_file_mappings() TO watcher;
     GRANT SELECT (subconninfo) ON pg_subscription TO watcher'
-  check 'with the maps, whom neither CN nor DN lets in is known' is "$(mappings)" "$(warned 'wrongmap nomap unmapped trusting captureless renamed')"
+  check 'with the maps, whom neither CN nor DN lets in is known; without one it is taken to be the CN' is "$(mappings)" "$(warned 'wrongmap nomap unmapped captureless renamed')"
   quietly socket 1 'GRANT EXECUTE ON FUNCTION pg_read_file(text) TO watcher'
   check 'with the file, it is as a superuser sees it' is "$(mappings)" "$(warned "$FAILING")"
   check 'the rest too' exits 0 rotate -v prove
@@ -435,7 +449,7 @@ passwords_are_nowhere() {
   local word
   for word in ickyone opensesame abra cadabra simsalabim hocuspocus fidibus; do
     check_not "no $word in the repository, the records or anything that was said" \
-      grep -rqF -- "$word" "$R" "$T/prove.json" "$T/prove.err" "$T/all.out"
+      grep -rqF -- "$word" "$R" "$T/prove.json" "$T/census.json" "$T/prove.err" "$T/all.out"
   done
 }
 

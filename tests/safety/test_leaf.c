@@ -214,6 +214,15 @@ START_TEST(a_server_signed_with_ed25519_blocks)
 		   "its new certificate is signed with Ed25519: logins with SCRAM passwords would "
 		   "fail "
 		   "on it (channel binding), and whether pg_hba.conf asks for them is not known");
+	/* The same afterwards, once the servers were asked. */
+	ck_ok(proof_scram_known(&env.result.findings, PROOF_SCRAM_USED, &env.err), &env.err);
+	env_expect(
+		&env, "ed25519", SEVERITY_BLOCK, "server db1.example.com",
+		"is signed with Ed25519: logins with SCRAM passwords, which pg_hba.conf asks for");
+	env_prove(&env);
+	ck_ok(proof_scram_known(&env.result.findings, PROOF_SCRAM_NOT_USED, &env.err), &env.err);
+	env_expect(&env, "ed25519", SEVERITY_WARNING, "server db1.example.com",
+		   "is signed with Ed25519: pg_hba.conf asks for no SCRAM passwords now");
 	env.in.scram = PROOF_SCRAM_USED;
 	env_prove(&env);
 	env_expect(&env, "ed25519", SEVERITY_BLOCK, "server db1.example.com",
