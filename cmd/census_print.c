@@ -9,6 +9,7 @@
 #define COLUMN	  12 /* where values stand */
 #define NAMES_MAX 8  /* of a list in a line */
 #define LINE_MAX  4096
+#define HOUR	  INT64_C(3600)
 #define DAY	  INT64_C(86400)
 
 /* Sightings of one user, generation and kind: a run of view->sorted. */
@@ -268,8 +269,8 @@ static const struct census_sample *sample_before(const struct census *census, in
 
 static void print_trend(struct ui *ui, const struct census_view *view)
 {
-	static const int64_t ages[] = {0,	3600,	 6 * 3600, DAY,	    2 * DAY,
-				       4 * DAY, 7 * DAY, 14 * DAY, 30 * DAY};
+	static const int64_t ages[] = {0,	HOUR,	 HOUR * 6, DAY,	    DAY * 2,
+				       DAY * 4, DAY * 7, DAY * 14, DAY * 30};
 	const struct census_sample *shown = NULL;
 	char text[512], when[32];
 

@@ -67,7 +67,7 @@ static int lock_record(int *fd, const struct session *session, struct err *err)
 	*fd = -1;
 	for (int waited = 0; !rc; waited += LOCK_PAUSE) {
 		*fd = lock_take(path, "census", session->sys, err);
-		if (*fd >= 0 || *fd != ERR_LOCK || waited >= LOCK_MS)
+		if (*fd != ERR_LOCK || waited >= LOCK_MS)
 			break;
 		(void)nanosleep(&pause, NULL);
 	}
@@ -78,16 +78,15 @@ static int lock_record(int *fd, const struct session *session, struct err *err)
 /* When the rotation under way began: "20261121T013000Z-7f3a". */
 static bool rotation_began(int64_t *out, const struct store *store)
 {
-	struct tm tm = {0};
+	const char *id = store->rotation;
+	char text[SYS_TIME_SIZE];
+	struct err unread = {0};
 
-	if (!store->new_gen || !store->rotation ||
-	    sscanf(store->rotation, "%4d%2d%2dT%2d%2d%2dZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+	if (!store->new_gen || !id || strlen(id) < sizeof("20261121T013000Z") - 1)
 		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	*out = (int64_t)timegm(&tm);
-	return *out >= 0;
+	(void)snprintf(text, sizeof(text), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", id, id + 4, id + 6,
+		       id + 9, id + 11, id + 13);
+	return sys_time_parse(text, out, &unread) == 0;
 }
 
 /* A rotation may take longer than that: its gates ask for what was seen since it began. */

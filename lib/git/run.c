@@ -63,7 +63,8 @@ static mode_t umask_of(const struct repo *repo)
 
 int run_git(struct child_result *result, struct repo *repo, const struct run *run, struct err *err)
 {
-	bool terminal = run->network && !repo->never_ask && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+	bool terminal = run->network && !repo->never_ask && isatty(STDIN_FILENO) &&
+			isatty(STDERR_FILENO);
 	const char *argv[ARGS_MAX], *env[12];
 	char *index = NULL;
 	size_t count = 0;

@@ -90,7 +90,8 @@ struct environment {
 	char *login_database;
 	int64_t census_quiet;	 /* seconds */
 	unsigned census_samples; /* 0: the census gate is off */
-	/* Absolute or relative to the repository; NULL where not given, certificate and key both. */
+	/* Absolute or relative to the repository; NULL where not given, certificate and key both.
+	 */
 	char *census_user;
 	char *census_certificate;
 	char *census_key;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,13 +92,11 @@ const struct census_leaf *census_index_find(const struct census_index *index, co
 					    const char *user)
 {
 	char key[2 * CENSUS_TEXT_MAX + 2];
-	size_t at = 0, len = strlen(serial), tail = strlen(user);
+	size_t at = 0;
 
-	if (!len || len > CENSUS_TEXT_MAX || tail > CENSUS_TEXT_MAX)
+	if (!serial[0] || strlen(serial) > CENSUS_TEXT_MAX || strlen(user) > CENSUS_TEXT_MAX)
 		return NULL;
-	memcpy(key, serial, len);
-	key[len] = ' ';
-	memcpy(key + len + 1, user, tail + 1);
+	(void)snprintf(key, sizeof(key), "%s %s", serial, user);
 	if (!strmap_get(&index->by_serial, key, &at) && !strmap_get(&index->by_serial, serial, &at))
 		return NULL;
 	return &index->leaves[at];

@@ -332,10 +332,10 @@ START_TEST(hosts_without_an_answer_are_missed)
 	};
 	struct census_asked asked = {0};
 
-	for (char number = '1'; number <= '7'; number++) {
+	for (size_t i = 0; i < 7; i++) {
 		char name[] = "db0";
 
-		name[2] = number;
+		name[2] = "1234567"[i];
 		add_server(&asked, name, 5432);
 	}
 	set_reports(&asked, reports, 6);
