@@ -3,6 +3,7 @@
 #   make            builds build/certrotate
 #   make test       installs what is missing, then runs every test
 #   make demo       installs what is missing, then rotates a real environment under load
+#   make bench-proof    measures the proof of 1,000 servers and clients, and of ten times as many
 #   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
 #   make lint asan fuzz differential install uninstall dist clean
 
@@ -118,6 +119,15 @@ $(BUILD)/demo-load: tests/demo/load.c
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
 
+# What the proof of 1,000 servers and 1,000 clients costs, and of ten times as many.
+bench-proof: $(BUILD)/bench/proof
+	$<
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libcertrotate.a
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
 # 1,000 endpoints behind a delay, against openssl s_client: says how long it takes, needs root.
 bench-verify:
 	tools/deps iproute2
@@ -181,7 +191,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan differential fuzz fuzz-all demo bench-verify lint install uninstall dist clean
+.PHONY: all deps test unit unit-all asan differential fuzz fuzz-all demo bench-proof bench-verify lint install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -58,6 +58,18 @@ int key_to_pem(struct secret *out, struct arena *arena, const struct key *key, s
 int key_from_pem(struct key **out, const struct secret *pem, const char *name, struct err *err);
 void key_free(struct key *key); /* wipes; NULL is fine */
 
+/*
+ * For many keys: OpenSSL 3.0 takes four times as long to look for its decoders as to read a key
+ * with them. One thread at a time.
+ */
+struct key_reader;
+
+int key_reader_new(struct key_reader **out, struct err *err);
+void key_reader_free(struct key_reader *reader); /* NULL is fine */
+/* As key_from_pem. */
+int key_reader_read(struct key **out, struct key_reader *reader, const struct secret *pem,
+		    const char *name, struct err *err);
+
 /* KEY_ALG__MAX for a kind that is not in the enum (RSA-1024, P-521…). */
 enum key_alg key_algorithm(const struct key *key);
 /* For people: "RSA-4096", "ECDSA P-256", "Ed25519". */

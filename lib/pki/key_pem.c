@@ -3,8 +3,10 @@
 #include "pki/internal.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <openssl/bio.h>
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include "pki/native.h"
@@ -94,13 +96,54 @@ static bool is_usable(const EVP_PKEY *pkey)
 	       EVP_PKEY_is_a(pkey, "ED448");
 }
 
-static int read_block(struct key **out, const struct pem_block *block, const char *name,
-		      struct err *err)
-{
-	BIO *bio = BIO_new_mem_buf(block->start, (int)block->len);
-	EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+struct key_reader {
+	OSSL_DECODER_CTX *decoders;
+	EVP_PKEY *pkey; /* where they put what they read */
+};
 
-	BIO_free(bio);
+int key_reader_new(struct key_reader **out, struct err *err)
+{
+	struct key_reader *reader = calloc(1, sizeof(*reader));
+
+	if (!reader)
+		return err_nomem(err);
+	reader->decoders = OSSL_DECODER_CTX_new_for_pkey(&reader->pkey, "PEM", NULL, NULL,
+							 EVP_PKEY_KEYPAIR, NULL, NULL);
+	if (!reader->decoders ||
+	    !OSSL_DECODER_CTX_set_pem_password_cb(reader->decoders, no_password, NULL)) {
+		key_reader_free(reader);
+		return ossl_err(err, "cannot prepare to read private keys");
+	}
+	*out = reader;
+	return 0;
+}
+
+void key_reader_free(struct key_reader *reader)
+{
+	if (reader)
+		OSSL_DECODER_CTX_free(reader->decoders);
+	free(reader);
+}
+
+/* NULL where it cannot be read. */
+static EVP_PKEY *decode(struct key_reader *reader, const struct pem_block *block)
+{
+	const unsigned char *at = (const unsigned char *)block->start;
+	size_t len = block->len;
+	EVP_PKEY *pkey;
+
+	reader->pkey = NULL;
+	(void)OSSL_DECODER_from_data(reader->decoders, &at, &len);
+	pkey = reader->pkey;
+	reader->pkey = NULL;
+	return pkey;
+}
+
+static int read_block(struct key **out, struct key_reader *reader, const struct pem_block *block,
+		      const char *name, struct err *err)
+{
+	EVP_PKEY *pkey = decode(reader, block);
+
 	if (!pkey)
 		return ossl_err(err, "%s: the private key (line %zu) cannot be read", name,
 				block->line);
@@ -139,7 +182,8 @@ static int look_at(const struct pem_block *block, const char *name, struct err *
 	       pem_label_is(block, "EC PRIVATE KEY");
 }
 
-int key_from_pem(struct key **out, const struct secret *pem, const char *name, struct err *err)
+int key_reader_read(struct key **out, struct key_reader *reader, const struct secret *pem,
+		    const char *name, struct err *err)
 {
 	struct pem_scan scan = {.text = pem->data, .len = pem->len, .name = name};
 	struct pem_block block;
@@ -154,7 +198,7 @@ int key_from_pem(struct key **out, const struct secret *pem, const char *name, s
 			rc = err_set(err, ERR_FAIL, "%s: a second private key (line %zu)", name,
 				     block.line);
 		else if (rc > 0)
-			rc = read_block(&key, &block, name, err);
+			rc = read_block(&key, reader, &block, name, err);
 	}
 	if (!rc && !key)
 		rc = err_set(err, ERR_FAIL, "%s: no private key in it", name);
@@ -164,4 +208,14 @@ int key_from_pem(struct key **out, const struct secret *pem, const char *name, s
 	}
 	*out = key;
 	return 0;
+}
+
+int key_from_pem(struct key **out, const struct secret *pem, const char *name, struct err *err)
+{
+	struct key_reader *reader = NULL;
+	int rc = key_reader_new(&reader, err);
+
+	rc = rc ? rc : key_reader_read(out, reader, pem, name, err);
+	key_reader_free(reader);
+	return rc;
 }

@@ -18,8 +18,8 @@ static char *reason_of(const struct err *why, const char *name)
 	return strdup(text);
 }
 
-static int load_leaf(struct loaded_leaf *out, const struct proof_leaf *in, const char *name,
-		     struct err *err)
+static int load_leaf(struct loaded_leaf *out, const struct proof_leaf *in,
+		     struct key_reader *reader, const char *name, struct err *err)
 {
 	struct err why = {0};
 
@@ -32,7 +32,7 @@ static int load_leaf(struct loaded_leaf *out, const struct proof_leaf *in, const
 			out->leaf = out->certs.items[0];
 		}
 	}
-	if (in->key && key_from_pem(&out->key, in->key, name, &why)) {
+	if (in->key && key_reader_read(&out->key, reader, in->key, name, &why)) {
 		out->key_error = reason_of(&why, name);
 		if (!out->key_error)
 			return err_nomem(err);
@@ -55,16 +55,32 @@ static int load_peer_job(void *ctx, void *local, size_t i, struct err *err)
 	const struct proof_peer *in = &side->in->peers[at];
 	int rc = 0;
 
-	(void)local;
 	for (int g = 0; g < PROOF__MAX && !rc; g++)
-		rc = load_leaf(&side->peers[at].leaves[g], &in->leaves[g], in->name, err);
+		rc = load_leaf(&side->peers[at].leaves[g], &in->leaves[g], local, in->name, err);
 	return rc;
+}
+
+static int new_reader(void **local, void *ctx, struct err *err)
+{
+	struct key_reader *reader = NULL;
+	int rc = key_reader_new(&reader, err);
+
+	(void)ctx;
+	*local = reader;
+	return rc;
+}
+
+static void free_reader(void *local)
+{
+	key_reader_free(local);
 }
 
 static int load_peers(struct proof *proof, struct err *err)
 {
 	struct pool pool = {.ctx = proof,
 			    .job = load_peer_job,
+			    .local_new = new_reader,
+			    .local_free = free_reader,
 			    .threads = proof->in->threads,
 			    .log = proof->in->log,
 			    .what = "reading certificates"};
