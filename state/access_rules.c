@@ -128,10 +128,12 @@ static int check_rows(bool *good, struct access_notes *notes, const struct acces
 							   "read");
 			continue;
 		}
-		grant = str_fmt("as a superuser: GRANT SELECT ON pg_hba_file_rules, "
-				"pg_ident_file_mappings TO \"%s\"; and GRANT EXECUTE on the "
-				"functions of the same names (see certrotate(1), GRANTS)",
-				answer->login);
+		grant = str_fmt(
+			"as a superuser: GRANT SELECT ON pg_hba_file_rules%s TO \"%s\"; and "
+			"GRANT EXECUTE on the function of the same name%s (see "
+			"certrotate(1), WHAT SERVERS ARE ASKED)",
+			answer->version < 150000 ? "" : ", pg_ident_file_mappings", answer->login,
+			answer->version < 150000 ? "" : "s");
 		rc = grant ? access_note_add(notes, CHECK, "denied", answer->server, grant, err,
 					     "whether users get in with their new certificates is "
 					     "not known: %s",

@@ -150,7 +150,8 @@ static int add_doubt(struct access_report *report, const struct access *access, 
 	free(place);
 	free(doubt);
 	return add_entry(report, KIND_DOUBT, access->server, user, text,
-			 strdup("let the login user read the rules (see GRANTS in certrotate(1)), "
+			 strdup("let the login user read the rules (see certrotate(1), WHAT "
+				"SERVERS ARE ASKED), "
 				"or log in with the new certificate by hand once it is trusted"),
 			 err);
 }
