@@ -77,9 +77,6 @@ static int print_plan(struct ui *ui, struct session *session, const struct plan 
 	ui_prose(ui, 0, "%s%s%s\n", ui_color(ui, UI_BOLD), plan->summary, ui_color(ui, UI_PLAIN));
 	ui_prose(ui, 0, "from %s to %s; %s\n", state_name(plan->row.from), state_name(plan->row.to),
 		 plan->scope);
-	if (plan->proof.pairs)
-		ui_out(ui, "proof: %zu pairs of leaf and bundle, %zu handshakes\n",
-		       plan->proof.pairs, plan->proof.handshakes);
 	for (size_t i = 0; i < plan->files.count && !rc && with_diff; i++) {
 		const struct holding_file *file = &plan->files.items[i];
 
@@ -94,6 +91,49 @@ static int print_plan(struct ui *ui, struct session *session, const struct plan 
 	buf_release(&diff);
 	strs_release(&runs);
 	return rc;
+}
+
+static const char *plural(size_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* The last word: how much was proven, and what follows from it. */
+static void print_proof(struct ui *ui, const struct plan *plan)
+{
+	size_t blocks = findings_count(&plan->findings, SEVERITY_BLOCK);
+
+	if (plan->proof.pairs)
+		ui_prose(ui, 0,
+			 "proven%s: %zu lea%s, %zu pair%s of leaf and bundle, %zu TLS handshake%s, "
+			 "in %.1f s\n",
+			 plan->has_new ? "" : " what is live today", plan->proof.leaves,
+			 plan->proof.leaves == 1 ? "f" : "ves", plan->proof.pairs,
+			 plural(plan->proof.pairs), plan->proof.handshakes,
+			 plural(plan->proof.handshakes), (double)plan->proof.ms / 1000);
+	else
+		ui_out(ui, "nothing was proven: nothing live changes\n");
+	if (blocks)
+		ui_prose(ui, 0, "%s%s does not begin: %zu finding%s in the way%s\n",
+			 ui_color(ui, UI_RED), phase_name(plan->row.phase), blocks, plural(blocks),
+			 ui_color(ui, UI_PLAIN));
+	else
+		ui_prose(ui, 0, "%snothing is in the way of %s%s%s\n", ui_color(ui, UI_GREEN),
+			 phase_name(plan->row.phase),
+			 plan->has_new ? "" : "; the new chain is proven once it is made",
+			 ui_color(ui, UI_PLAIN));
+}
+
+static struct json *proof_json(const struct plan *plan)
+{
+	struct json *proof = js_new_object();
+
+	(void)js_set_int(proof, "leaves", (int64_t)plan->proof.leaves);
+	(void)js_set_int(proof, "pairs", (int64_t)plan->proof.pairs);
+	(void)js_set_int(proof, "handshakes", (int64_t)plan->proof.handshakes);
+	(void)js_set_int(proof, "checks", (int64_t)plan->proof.checks);
+	(void)js_set_int(proof, "ms", plan->proof.ms);
+	return proof;
 }
 
 static int print_json(struct ui *ui, struct session *session, const struct plan *plan,
@@ -126,6 +166,7 @@ static int print_json(struct ui *ui, struct session *session, const struct plan 
 	(void)js_set_str(root, "summary", plan->summary);
 	(void)js_set_str(root, "scope", plan->scope);
 	(void)js_set(root, "findings", ui_findings_json(&plan->findings));
+	(void)js_set(root, "proof", proof_json(plan));
 	(void)js_set(root, "files", files);
 	(void)js_set(root, "commands", list);
 	strs_release(&runs);
@@ -156,6 +197,8 @@ static int show_plan(struct ui *ui, const struct options *options, struct sessio
 		return print_json(ui, session, plan, err);
 	rc = print_plan(ui, session, plan, with_diff, err);
 	(void)ui_findings(ui, &plan->findings);
+	if (!rc)
+		print_proof(ui, plan);
 	return rc;
 }
 

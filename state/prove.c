@@ -346,6 +346,37 @@ static void release(struct proving *proving)
 	strs_release(&proving->held_names);
 }
 
+/* Before there is a new chain, what is live is proven by itself. */
+static int prove_today(struct proving *proving, struct err *err)
+{
+	const struct plan *plan = proving->plan;
+	int rc = 0;
+
+	proving->to = proving->from;
+	for (size_t a = 0; a < plan->old_gen.authority_count && !rc; a++)
+		rc = prove_authority(proving, plan->old_gen.authorities[a].name, err);
+	return rc;
+}
+
+static int prove_change(struct proving *proving, bool fresh, struct err *err)
+{
+	struct plan *plan = proving->plan;
+	int rc = 0;
+
+	/* What is generated is proven at once for the phase that makes it live. */
+	if (plan->row.phase == PHASE_GENERATE) {
+		rc = target_init(&proving->trusted, STATE_TRUSTED, &plan->old_gen, &plan->new_gen,
+				 err);
+		proving->to = &proving->trusted;
+	} else if (!fresh) {
+		rc = hold_behind(proving, err);
+		rc = rc ? rc : say_given_up(plan, err);
+	}
+	for (size_t a = 0; a < plan->new_gen.authority_count && !rc; a++)
+		rc = prove_authority(proving, plan->new_gen.authorities[a].name, err);
+	return rc;
+}
+
 int prove_transition(struct plan *plan, struct session *session, struct err *err)
 {
 	const struct transition *row = &plan->row;
@@ -357,19 +388,12 @@ int prove_transition(struct plan *plan, struct session *session, struct err *err
 	int64_t began = session->sys->mono_ms(session->sys);
 	int rc = 0;
 
-	if ((row->phase == PHASE_GENERATE && row->direction == DIRECTION_BACK) || !plan->has_new)
+	if (row->phase == PHASE_GENERATE && row->direction == DIRECTION_BACK)
 		return 0;
-	/* What is generated is proven at once for the phase that makes it live. */
-	if (row->phase == PHASE_GENERATE) {
-		rc = target_init(&proving.trusted, STATE_TRUSTED, &plan->old_gen, &plan->new_gen,
-				 err);
-		proving.to = &proving.trusted;
-	} else if (!fresh) {
-		rc = hold_behind(&proving, err);
-		rc = rc ? rc : say_given_up(plan, err);
-	}
-	for (size_t a = 0; a < plan->new_gen.authority_count && !rc; a++)
-		rc = prove_authority(&proving, plan->new_gen.authorities[a].name, err);
+	if (plan->has_new)
+		rc = prove_change(&proving, fresh, err);
+	else if (plan->has_old && !fresh)
+		rc = prove_today(&proving, err);
 	plan->proof.ms = session->sys->mono_ms(session->sys) - began;
 	release(&proving);
 	return rc;

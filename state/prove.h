@@ -5,7 +5,10 @@
 
 #include "state/plan.h"
 
-/* Adds the proof's findings to the plan's. Phases that change nothing live are not proven. */
+/*
+ * Adds the proof's findings to the plan's. Where there is no new chain yet, what is live is proven
+ * by itself. A new chain that goes again unused is not proven.
+ */
 int prove_transition(struct plan *plan, struct session *session, struct err *err);
 
 #endif
