@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* One round: the probes, the logins, and again probes where a login gave no answer. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -246,14 +247,18 @@ static int judge_probe(struct look *look, const struct attempt *attempt,
 {
 	struct subject *subject = &look->subjects[attempt->subject];
 	struct json *entry = login_json(look, attempt, "probe", probe_client_name(result->client));
+	enum client_word word = word_of_probe(result);
+	char refused[96];
 	int rc;
 
+	/* In the words of a login, so that both count as one. */
+	(void)snprintf(refused, sizeof(refused), "client certificate refused: %s", result->alert);
 	(void)js_set_str(entry, "address", result->address);
 	rc = js_push(subject->logins, entry) ? err_nomem(err) : 0;
 	subject->login_count += subject->endpoint->protocol == ENDPOINT_TLS;
 	return rc ? rc
-		  : judge_client(look, subject, attempt, word_of_probe(result), result->address,
-				 result->reason, err);
+		  : judge_client(look, subject, attempt, word, result->address,
+				 word == CLIENT_OUT ? refused : result->reason, err);
 }
 
 /*
