@@ -452,6 +452,7 @@ static int census_build(struct environment *env, const struct config_layers *lay
 	const struct yaml_node *quiet = pick(layers, "census", "quiet");
 	const struct yaml_node *samples = pick(layers, "census", "samples");
 	const struct yaml_node *playbook = pick(layers, "census", "playbook");
+	const struct yaml_node *user = pick(layers, "census", "user");
 	int64_t number = 4;
 	int rc = 0;
 
@@ -465,7 +466,7 @@ static int census_build(struct environment *env, const struct config_layers *lay
 		(void)yaml_int(samples, &number);
 	env->census_samples = (unsigned)number;
 	if (!rc)
-		rc = text_of(&env->census_user, layers, pick(layers, "census", "user"), NULL, err);
+		rc = user ? layer_expand(&env->census_user, layers, user->value, err) : 0;
 	if (!rc && certificate)
 		rc = layer_file(&env->census_certificate, layers, certificate, err);
 	if (!rc && key)

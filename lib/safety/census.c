@@ -338,11 +338,42 @@ static int find_place(bool *found, size_t *at, const struct census *census,
 	return rc;
 }
 
-static int count(struct census_sample *sample, const struct sighting *sighting, const char *newest,
-		 struct err *err)
+static int later(const char *a, const char *b)
+{
+	size_t left = strlen(a), right = strlen(b);
+
+	return left != right ? (left > right) - (left < right) : strcmp(a, b);
+}
+
+/* The place of a generation's count, made where there is none: the lowest number first. */
+static int count_place(struct census_count **out, struct census_sample *sample,
+		       const char *generation, struct err *err)
 {
 	struct census_count *counts;
 	size_t at = 0;
+
+	while (at < sample->count_count && later(generation, sample->counts[at].generation) > 0)
+		at++;
+	if (at == sample->count_count || strcmp(sample->counts[at].generation, generation) != 0) {
+		counts = realloc(sample->counts, (sample->count_count + 1) * sizeof(*counts));
+		if (!counts)
+			return err_nomem(err);
+		memmove(counts + at + 1, counts + at,
+			(sample->count_count++ - at) * sizeof(*counts));
+		counts[at] = (struct census_count){0};
+		(void)snprintf(counts[at].generation, sizeof(counts[at].generation), "%s",
+			       generation);
+		sample->counts = counts;
+	}
+	*out = &sample->counts[at];
+	return 0;
+}
+
+static int count(struct census_sample *sample, const struct sighting *sighting, const char *newest,
+		 struct err *err)
+{
+	struct census_count *place = NULL;
+	int rc;
 
 	if (sighting->kind == CENSUS_LOCAL)
 		sample->local++;
@@ -356,21 +387,10 @@ static int count(struct census_sample *sample, const struct sighting *sighting, 
 		sample->by_old++;
 	if (!sighting->generation[0] || !strcmp(sighting->generation, CENSUS_UNKNOWN))
 		return 0;
-	while (at < sample->count_count &&
-	       strcmp(sample->counts[at].generation, sighting->generation) != 0)
-		at++;
-	if (at == sample->count_count) {
-		counts = realloc(sample->counts, (at + 1) * sizeof(*counts));
-		if (!counts)
-			return err_nomem(err);
-		sample->counts = counts;
-		counts[at] = (struct census_count){0};
-		(void)snprintf(counts[at].generation, sizeof(counts[at].generation), "%s",
-			       sighting->generation);
-		sample->count_count++;
-	}
-	sample->counts[at].sessions++;
-	return 0;
+	rc = count_place(&place, sample, sighting->generation, err);
+	if (!rc)
+		place->sessions++;
+	return rc;
 }
 
 /* One more session of a sighting that is in the record. */

@@ -102,7 +102,7 @@ struct census_sample {
 	size_t by_unknown;
 	size_t without; /* no certificate, over the network */
 	size_t local;
-	struct census_count *counts; /* by generation, in the order in which they were seen */
+	struct census_count *counts; /* by generation, the oldest first */
 	size_t count_count;
 };
 

@@ -129,6 +129,27 @@ START_TEST(a_serial_tells_the_generation)
 }
 END_TEST
 
+START_TEST(counts_begin_with_the_oldest_generation)
+{
+	struct cert *tenth = client(&chains[1], "tenth");
+
+	ck_ok(census_index_add(census_index, "g10", "tenth", tenth, &err), &err);
+	begin(NOW);
+	see_user("tenth", cert_serial_decimal(tenth), NOW);
+	see_user("app", cert_serial_decimal(app[1]), NOW);
+	see_user("app", cert_serial_decimal(app[0]), NOW);
+	see_user("app", cert_serial_decimal(app[1]), NOW);
+	ck_assert_uint_eq(last()->count_count, 3);
+	ck_assert_str_eq(last()->counts[0].generation, "g1");
+	ck_assert_str_eq(last()->counts[1].generation, "g2");
+	ck_assert_uint_eq(last()->counts[1].sessions, 2);
+	ck_assert_str_eq(last()->counts[2].generation, "g10");
+	ck_assert_uint_eq(last()->by_new, 1);
+	ck_assert_uint_eq(last()->by_old, 3);
+	cert_free(tenth);
+}
+END_TEST
+
 START_TEST(kinds_are_kept_apart)
 {
 	static const struct {
@@ -497,6 +518,7 @@ Suite *census_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, a_serial_tells_the_generation);
+	tcase_add_test(tcase, counts_begin_with_the_oldest_generation);
 	tcase_add_test(tcase, kinds_are_kept_apart);
 	tcase_add_test(tcase, later_samples_update_what_is_alike);
 	tcase_add_test(tcase, what_was_known_of_a_serial_stays_known);
