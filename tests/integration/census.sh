@@ -392,6 +392,38 @@ through_ansible() {
   until_true 20 streams || die "the standby does not stream"
 }
 
+# The same question to the oldest and the newest PostgreSQL, with the primary's certificate.
+other_version() {
+  local version=$1 bin=$BUILD/postgres/$1/bin data=$T/version$1/data port file session
+  [ -x "$bin/postgres" ] || {
+    echo "left out: PostgreSQL $version is not there: type tools/postgres-versions $BUILD"
+    return
+  }
+  port=$(free_port "$ADDRESS1")
+  PG_BIN=$bin make_pg "$data" "$ADDRESS1" "$port" 'ssl = on' "ssl_ca_file = 'root.crt'"
+  for file in server.crt server.key root.crt; do as_server cp -p "$T/db1/data/$file" "$data/$file"; done
+  rules | as_server tee "$data/pg_hba.conf" >/dev/null
+  printf 'pool pooler %s\n' shop batch | as_server tee "$data/pg_ident.conf" >/dev/null
+  PG_BIN=$bin run_pg "$data"
+  for file in app monitor; do quietly sql "$port" "CREATE ROLE $file LOGIN"; done
+  quietly sql "$port" 'GRANT pg_read_all_stats TO monitor'
+  [ "$SERVER_USER" = postgres ] || quietly sql "$port" 'CREATE ROLE postgres LOGIN SUPERUSER'
+  PGAPPNAME="at$version" "$PG_BIN/psql" -XAtq "dbname=postgres $(files_of app | sed "s/port=$PORT1/port=$port/")" \
+    -c 'SELECT pg_sleep(600)' >"$T/session-$version.out" 2>&1 &
+  session=$!
+  SESSIONS[at$version]=$session
+  until_true 10 test_session "$port" "at$version" || die "no session at PostgreSQL $version: $(cat "$T/session-$version.out")"
+  configuration monitor '' "    - {name: $DB1, address: $ADDRESS1, port: $port}" >"$T/version.yml"
+  census "$T/version.yml" --json >"$T/document" 2>"$T/err"
+  check "PostgreSQL $version answers a role that is no superuser" is "$(document 'd["asked"], d["answered"]')" '(3, 3)'
+  check 'with who is connected' is "$(document '[(x["server"], x["user"], x["generation"], x["kind"]) for x in d["sightings"] if x["application"] == "at'"$version"'"]')" \
+    "[('$DB1:$port', 'app', 'g1', 'certificate')]"
+}
+
+test_session() { # PORT NAME
+  test "$(sql "$1" "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$2'")" = 1
+}
+
 by_a_timer() {
   local files=$T/homes/monitor/.postgresql before
   mv "$T/vault-password" "$T/vault-password.away"
@@ -472,6 +504,8 @@ main() {
   status_knows_without_a_network
   who_cannot_be_asked
   through_ansible
+  other_version 13
+  other_version 18
   by_a_timer
   the_record_is_guarded
   finish
