@@ -44,6 +44,8 @@ SUPPORT_SRC = $(sort $(wildcard tests/support/*.c))
 LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CMD_OBJ = $(CMD_SRC:%.c=$(BUILD)/obj/%.o)
 CMD_PARTS = $(filter-out %/cmd/main.o,$(CMD_OBJ))
+# Makes the certificates that a program would never issue.
+FORGE_OBJ = $(BUILD)/obj/tests/differential/forge.o
 SUPPORT_OBJ = $(SUPPORT_SRC:%.c=$(BUILD)/obj/%.o)
 # One check program for each room that has a folder below tests/.
 SUITES = $(filter $(ROOMS) state cmd, $(notdir $(patsubst %/,%,$(wildcard tests/*/))))
@@ -67,7 +69,8 @@ $(BUILD)/obj/%.o: %.c
 
 define SUITE_RULE
 $(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/$(1)/*.c))) \
-		$(if $(filter cmd,$(1)),$(CMD_PARTS)) $(SUPPORT_OBJ) $(BUILD)/libcertrotate.a
+		$(if $(filter cmd,$(1)),$(CMD_PARTS)) $(if $(filter safety,$(1)),$(FORGE_OBJ)) \
+		$(SUPPORT_OBJ) $(BUILD)/libcertrotate.a
 	@mkdir -p $$(@D)
 	$$(SAY) LINK $$@
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBRARY_LIBS)

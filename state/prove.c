@@ -296,6 +296,22 @@ static int hold(struct proving *proving, const char *host, struct err *err)
  * Who is not left out again is brought up to date before anything else changes, and nothing
  * changes where that fails.
  */
+static int say_caught_up(struct plan *plan, const char *host, struct err *err)
+{
+	char *advice = str_fmt("have it up when you go on, or leave it out once more: --waive "
+			       "'hosts=%s:REASON'",
+			       host);
+	int rc = advice ? say_behind(
+				  plan, host, advice,
+				  "an earlier phase left it out: it is brought up to date first, "
+				  "and nothing else changes where that fails",
+				  err)
+			: err_nomem(err);
+
+	free(advice);
+	return rc;
+}
+
 static int hold_behind(struct proving *proving, struct err *err)
 {
 	const struct plan *plan = proving->plan;
@@ -309,12 +325,7 @@ static int hold_behind(struct proving *proving, struct err *err)
 		if (strs_has(&plan->skip, behind->items[i]))
 			rc = hold(proving, behind->items[i], err);
 		else
-			rc = say_behind(proving->plan, behind->items[i],
-					"have it up when you go on; or leave it out once more: "
-					"--waive 'hosts=HOST:REASON'",
-					"an earlier phase left it out: it is brought up to date "
-					"first, and nothing else changes where that fails",
-					err);
+			rc = say_caught_up(proving->plan, behind->items[i], err);
 	}
 	return rc;
 }

@@ -8,6 +8,9 @@
 #define BEGIN  "-----BEGIN "
 #define END    "-----END "
 #define DASHES "-----"
+#define GLUED                                                                                      \
+	"begin each block on a line of its own: PostgreSQL does not load a file like that, says "  \
+	"so in its log only, and does not start again with it"
 
 struct line {
 	const char *text; /* without line end and blanks at its end */
@@ -84,10 +87,12 @@ static int misplaced(const struct pem_scan *scan, const struct line *line, struc
 			       "%s: line %zu: the line with dashes is indented, which OpenSSL "
 			       "passes over",
 			       scan->name, scan->line);
-	if (has(line, BEGIN))
-		return err_set(err, ERR_FAIL,
-			       "%s: line %zu: the BEGIN of block %zu has no line of its own",
-			       scan->name, scan->line, scan->count + 1);
+	if (has(line, BEGIN)) {
+		(void)err_set(err, ERR_FAIL,
+			      "%s: line %zu: the BEGIN of block %zu has no line of its own",
+			      scan->name, scan->line, scan->count + 1);
+		return err_hint(err, "%s", GLUED);
+	}
 	return err_set(err, ERR_FAIL, "%s: line %zu: an END without a BEGIN", scan->name,
 		       scan->line);
 }
@@ -114,11 +119,13 @@ static int finish(struct pem_block *block, struct pem_scan *scan, struct err *er
 			block->len = (size_t)(line.text + line.len - block->start);
 			return 1;
 		}
-		if (starts(&line, END))
-			return err_set(err, ERR_FAIL,
-				       "%s: block %zu (line %zu): something is glued to its END "
-				       "line (line %zu)",
-				       scan->name, block->number, block->line, scan->line);
+		if (starts(&line, END)) {
+			(void)err_set(err, ERR_FAIL,
+				      "%s: block %zu (line %zu): something is glued to its END "
+				      "line (line %zu)",
+				      scan->name, block->number, block->line, scan->line);
+			return err_hint(err, "%s", GLUED);
+		}
 		if (has(&line, BEGIN))
 			break;
 		content++;

@@ -315,7 +315,7 @@ static int add_stale(struct proof *proof, const struct group *group, const char 
 {
 	char *subject = str_fmt("host %s", host);
 	char *advice = str_fmt("bring it up to date first, as 'certrotate next' does unless a "
-			       "waiver leaves it out; or give it up by name: --waive "
+			       "waiver leaves it out; or accept that by name: --waive "
 			       "'behind=%s:REASON'",
 			       host);
 	int rc = subject && advice

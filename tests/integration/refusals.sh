@@ -232,7 +232,7 @@ unsafe 'a duplicate key' 1 "$CERTS:173: certs.client.pgquartz: the key stands he
 unsafe 'several documents' 1 "$CERTS:380: a second document begins" 'git log -p' 't + "---\nother: 1\n"'
 unsafe 'a certificate that is none' 1 "$CERTS:139: certs.client.pgfga: certificate 1 (line 1): not a certificate" 'git log -p' 're.sub("(\"pgfga\": [|]\n *-----BEGIN CERTIFICATE-----\n *)MII", "\\1AAA", t)'
 unsafe 'a certificate cut short' 1 "$CERTS:139: certs.client.pgfga: certificate 1 (line 1): not a certificate" 'git log -p' 're.sub("(\"pgfga\": [|]\n *-----BEGIN CERTIFICATE-----\n *.*\n).*\n", "\\1", t)'
-unsafe 'glued certificates' 1 "$CERTS:72: certs.client.chain: block 1 (line 1): something is glued to its END line" 'git log -p' 're.sub("-----END CERTIFICATE-----\n *-----BEGIN", "-----END CERTIFICATE----------BEGIN", t)'
+unsafe 'glued certificates' 1 "$CERTS:72: certs.client.chain: block 1 (line 1): something is glued to its END line" 'line of its own' 're.sub("-----END CERTIFICATE-----\n *-----BEGIN", "-----END CERTIFICATE----------BEGIN", t)'
 unsafe 'a leaf that is a number' 1 "$CERTS:139: certs.client.pgfga" 'git log -p' 're.sub("(\"pgfga\": )[|][^\"]*", "\\g<1>42\n    ", t)'
 unsafe 'no certs in it' 1 "$CERTS" "set 'certs'" '"---\nother: 1\n"'
 unsafe 'empty' 1 "$CERTS" "set 'certs'" '""'

@@ -4,8 +4,9 @@
 int main(void)
 {
 	Suite *(*const suites[])(void) = {
-		proof_suite,	    trap_suite,	  leaf_suite,	     handshake_suite, tls12_suite,
-		differential_suite, census_suite, census_gate_suite, access_suite,    NULL};
+		proof_suite,  trap_suite,	  leaf_suite,	handshake_suite,
+		tls12_suite,  differential_suite, census_suite, census_gate_suite,
+		access_suite, forged_suite,	  NULL};
 
 	return test_main(suites);
 }

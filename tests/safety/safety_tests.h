@@ -11,6 +11,7 @@
 Suite *proof_suite(void);
 Suite *trap_suite(void);
 Suite *leaf_suite(void);
+Suite *forged_suite(void);
 Suite *handshake_suite(void);
 Suite *tls12_suite(void);
 Suite *differential_suite(void);

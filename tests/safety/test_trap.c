@@ -219,7 +219,7 @@ START_TEST(a_host_that_is_behind_is_proven_with_its_old_leaf)
 		   "CN=db2.example.com");
 	ck_assert_str_eq(env.result.findings.items[0].advice,
 			 "bring it up to date first, as 'certrotate next' does unless a waiver "
-			 "leaves it out; or give it up by name: --waive "
+			 "leaves it out; or accept that by name: --waive "
 			 "'behind=db2.example.com:REASON'");
 	ck_assert_uint_eq(env.result.findings.count, 1);
 }
