@@ -18,6 +18,7 @@ struct check {
 	int64_t last_old;   /* when the old one was seen in use last; 0: not since the phase */
 	struct strmap kept; /* users seen with what stays: the newest login */
 	struct strmap at;   /* "USER\nAPPLICATION\nADDRESS" likewise */
+	struct strmap old; /* users who are connected with the old one by a login since the phase */
 };
 
 static bool is_confirmed(const struct check *check, const char *user)
@@ -253,7 +254,9 @@ static int check_old(struct check *check, struct err *err)
 			continue;
 		if (sighting->last_seen > check->last_old)
 			check->last_old = sighting->last_seen;
-		if (sighting->last_seen >= gate->now - gate->quiet)
+		if (is_open(check, sighting))
+			rc = strmap_put(&check->old, who(sighting), 1, err);
+		if (!rc && sighting->last_seen >= gate->now - gate->quiet)
 			rc = offenders_add(strcmp(sighting->generation, CENSUS_UNKNOWN) ? &known
 											: &unknown,
 					   sighting, err);
@@ -285,8 +288,11 @@ static int check_held(struct check *check, struct err *err)
 
 	for (size_t i = 0; i < gate->census->sighting_count && !rc; i++) {
 		const struct sighting *sighting = &gate->census->sightings[i];
+		size_t named;
 
-		if (!is_open(check, sighting) || is_confirmed(check, who(sighting)))
+		/* Who still logs in with the old one need not be told of older sessions. */
+		if (!is_open(check, sighting) || is_confirmed(check, who(sighting)) ||
+		    strmap_get(&check->old, who(sighting), &named))
 			continue;
 		if (is_old(check, sighting) && sighting->newest_since < gate->since &&
 		    !has_moved(check, sighting))
@@ -410,7 +416,11 @@ static int check_samples(struct check *check, struct err *err)
 
 int census_gate_check(struct findings *out, const struct census_gate *gate, struct err *err)
 {
-	struct check check = {.gate = gate, .out = out, .kept = STRMAP_INIT, .at = STRMAP_INIT};
+	struct check check = {.gate = gate,
+			      .out = out,
+			      .kept = STRMAP_INIT,
+			      .at = STRMAP_INIT,
+			      .old = STRMAP_INIT};
 	int rc;
 
 	check.from = gate->now - gate->quiet;
@@ -424,5 +434,6 @@ int census_gate_check(struct findings *out, const struct census_gate *gate, stru
 	rc = rc || !gate->samples ? rc : check_samples(&check, err);
 	strmap_release(&check.kept);
 	strmap_release(&check.at);
+	strmap_release(&check.old);
 	return rc;
 }
