@@ -270,6 +270,16 @@ static const char *words_of(const struct seen *seen)
 	return seen->ok ? "accepted" : seen->said;
 }
 
+/*
+ * On purpose: what OpenSSL does with a damaged text depends on the damage, and on who reads it. The
+ * proof never guesses what is left of it.
+ */
+static bool is_stricter(const struct cell *cell)
+{
+	return str_starts(cell->claim.why, "pem-text: ") ||
+	       strstr(cell->claim.why, "key does not fit its certificate: line ");
+}
+
 static void compare_cells(const struct comparison *c, struct tally *tally, size_t *count)
 {
 	for (int p = 0; p < PURPOSES; p++) {
@@ -283,6 +293,10 @@ static void compare_cells(const struct comparison *c, struct tally *tally, size_
 			if (seen[TLS13].ok == cell->claim.ok &&
 			    seen[TLS12].ok == cell->claim.ok_tls12)
 				continue;
+			if (seen[TLS13].ok && is_stricter(cell)) {
+				tally->stricter++;
+				continue;
+			}
 			disagree(c, tally, count);
 			(void)printf("  %s's %s leaf, bundle '%s':\n    the proof: %s%s\n"
 				     "    TLS 1.3: %s\n    TLS 1.2: %s\n",
@@ -303,6 +317,32 @@ static bool lets_in(const struct seen *server)
 	return server->ok || strstr(server->said, "could not find digest for NID");
 }
 
+static bool passes_with(const struct comparison *c, enum verify_purpose purpose, size_t leaf,
+			const char *own_bundle, size_t bundle, bool tls12)
+{
+	char *text = forge_join(c->pair.leaf[purpose][leaf], "\n", own_bundle, (char *)NULL);
+	struct claim claim;
+
+	judge(&claim, purpose, c->pair.host, text, c->pair.key[purpose][leaf],
+	      c->pair.bundle[purpose][bundle]);
+	free(text);
+	return tls12 ? claim.ok_tls12 : claim.ok;
+}
+
+/*
+ * OpenSSL sends along what it finds of its leaf's chain in its own bundle, if the leaf's file has
+ * nothing more. The proof does not rely on it: others do not. It explains who gets in nevertheless.
+ */
+static bool completes_itself(const struct comparison *c, const struct mutual *m, int i)
+{
+	return m->seen.ok &&
+	       passes_with(c, VERIFY_SERVER, (size_t)i / 2, c->pair.bundle[VERIFY_CLIENT][i % 2],
+			   m->client_bundle, m->tls12) &&
+	       passes_with(c, VERIFY_CLIENT, m->client_leaf,
+			   c->pair.bundle[VERIFY_SERVER][m->client_bundle], (size_t)i % 2,
+			   m->tls12);
+}
+
 /* Who verify each other get in where each of them alone does, and not otherwise. */
 static void compare_mutual(const struct comparison *c, struct tally *tally, size_t *count)
 {
@@ -316,6 +356,10 @@ static void compare_mutual(const struct comparison *c, struct tally *tally, size
 
 		if (!m->seen.known || m->seen.ok == expected)
 			continue;
+		if (completes_itself(c, m, i)) {
+			tally->completed++;
+			continue;
+		}
 		disagree(c, tally, count);
 		(void)printf("  server's %s leaf and bundle '%s', client's %s leaf and bundle '%s'"
 			     "%s:\n    each alone %s, together: %s\n",

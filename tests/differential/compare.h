@@ -13,6 +13,8 @@ struct tally {
 	size_t combinations; /* of leaf and bundle, both directions */
 	size_t accepted, refused;
 	size_t tls13_only; /* of those that are accepted */
+	size_t stricter;   /* accepted, though the proof cannot read the text for certain */
+	size_t completed;  /* logins in which a peer sent what its own bundle has of its chain */
 	size_t logins, reloads;
 	size_t disagreements;
 };

@@ -4,9 +4,9 @@
  *
  *   differential [--cases N] [--seed S] [--no-traps]
  *
- * First each named trap, then N random pairs of chains, from another seed each time. One that
- * failed is tried again with --no-traps --seed S --cases 1. Ends with 1 where they disagree, with
- * 2 where it could not be tried.
+ * First each named trap and each style of text, then N random pairs of chains, from another seed
+ * each time. One that failed is tried again with --no-traps --seed S --cases 1. Ends with 1 where
+ * they disagree, with 2 where it could not be tried.
  */
 #include <getopt.h>
 #include <libgen.h>
@@ -17,7 +17,6 @@
 #include "tests/differential/bed.h"
 #include "tests/differential/compare.h"
 #include "tests/differential/random.h"
-#include "tests/differential/scene.h"
 #include "tests/differential/traps.h"
 
 #define CASES_DEFAULT 30
@@ -31,11 +30,12 @@ struct options {
 	const char *dir;
 };
 
-static int run_traps(struct bed *bed)
+static int run_suites(struct bed *bed, const struct scene *good)
 {
-	SRunner *runner = srunner_create(traps_suite(bed));
+	SRunner *runner = srunner_create(traps_suite(bed, good));
 	int failed;
 
+	srunner_add_suite(runner, texts_suite(bed, good));
 	srunner_set_fork_status(runner, CK_NOFORK);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
@@ -61,11 +61,15 @@ static int run_random(struct bed *bed, const struct party *good, const struct op
 	}
 	pool_release();
 	(void)printf(
-		"differential: %zu cases, %zu combinations of leaf and bundle (%zu accepted, "
-		"%zu of them with TLS 1.3 only, %zu refused), %zu logins, %zu reloads, %lld s: "
+		"differential: %zu cases, %zu combinations of leaf and bundle: %zu accepted (%zu "
+		"with TLS 1.3 only, %zu texts that the proof does not take), %zu refused\n",
+		tally.cases, tally.combinations, tally.accepted, tally.tls13_only, tally.stricter,
+		tally.refused);
+	(void)printf(
+		"differential: %zu reloads, %zu logins (%zu completed by an own bundle), %lld s: "
 		"%zu disagreements\n",
-		tally.cases, tally.combinations, tally.accepted, tally.tls13_only, tally.refused,
-		tally.logins, tally.reloads, (long long)(time(NULL) - began), tally.disagreements);
+		tally.reloads, tally.logins, tally.completed, (long long)(time(NULL) - began),
+		tally.disagreements);
 	least = options->cases >= CASES_DEFAULT ? tally.combinations * SHARE_LEAST / 100 : 0;
 	if (tally.accepted < least || tally.refused < least) {
 		(void)fprintf(stderr, "differential: too few of one kind to compare anything\n");
@@ -104,28 +108,28 @@ static void parse(struct options *out, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct scene server, client;
+	struct scene good[VERIFY__MAX];
 	struct options options;
-	struct party good;
+	struct party server;
 	struct bed bed;
 	int rc = 0;
 
 	parse(&options, argc, argv);
-	scene_plan(&server, VERIFY_SERVER);
-	scene_make(&server);
-	scene_plan(&client, VERIFY_CLIENT);
-	scene_make(&client);
-	good = (struct party){.leaf = server.leaf[PROOF_NEW],
-			      .key = server.key[PROOF_NEW],
-			      .bundle = client.bundle};
-	bed_open(&bed, &good);
+	for (int purpose = 0; purpose < VERIFY__MAX; purpose++) {
+		scene_plan(&good[purpose], (enum verify_purpose)purpose);
+		scene_make(&good[purpose]);
+	}
+	server = (struct party){.leaf = good[VERIFY_SERVER].leaf[PROOF_NEW],
+				.key = good[VERIFY_SERVER].key[PROOF_NEW],
+				.bundle = good[VERIFY_CLIENT].bundle};
+	bed_open(&bed, &server);
 	if (options.traps)
-		rc = run_traps(&bed);
-	if (options.cases && run_random(&bed, &good, &options))
+		rc = run_suites(&bed, good);
+	if (options.cases && run_random(&bed, &server, &options))
 		rc = -1;
 	bed_close(&bed);
-	scene_release(&server);
-	scene_release(&client);
+	for (int purpose = 0; purpose < VERIFY__MAX; purpose++)
+		scene_release(&good[purpose]);
 	scene_keys_release();
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -30,7 +30,7 @@ bool rng_chance(struct rng *rng, unsigned percent)
 }
 
 static EVP_PKEY *keys[POOL__MAX][POOL_SIZE];
-static const size_t pool_sizes[POOL__MAX] = {POOL_SIZE, 12, 12, 12, 12, 12};
+static const size_t pool_sizes[POOL__MAX] = {POOL_SIZE, 6, 12, 12, 12, 6};
 
 const char *pool_kind_name(enum pool_kind kind)
 {
@@ -209,28 +209,6 @@ static char *one_bundle(const struct generation *gen, enum verify_purpose purpos
 	return text;
 }
 
-/* Another way to write the same; the text is taken over. */
-static char *restyled(char *text, const struct files *files)
-{
-	struct buf buf;
-
-	buf_init(&buf, BUF_TEXT_MAX);
-	if (files->with_words)
-		buf_adds(&buf, "# CN=root: valid for long\n\n");
-	for (const char *at = text; *at; at++) {
-		if (files->no_last_newline && at[0] == '\n' && !at[1])
-			break;
-		if (files->dos && *at == '\n')
-			buf_addc(&buf, '\r');
-		buf_addc(&buf, *at);
-	}
-	free(text);
-	text = buf_detach(&buf);
-	if (!text)
-		exit(2);
-	return text;
-}
-
 static void write_leaf(struct pair_case *pair, enum proof_generation g, enum verify_purpose purpose)
 {
 	const struct generation *gen = &pair->gens[g];
@@ -243,8 +221,8 @@ static void write_leaf(struct pair_case *pair, enum proof_generation g, enum ver
 						     files->sends_ca ? text_of(gen, POLICY) : "",
 						     files->sends_root ? text_of(gen, ROOT) : "",
 						     (char *)NULL),
-					  files);
-	pair->key[purpose][g] = forge_key_pem(key);
+					  files->style);
+	pair->key[purpose][g] = restyled(forge_key_pem(key), files->key_style);
 }
 
 /* Two of the four bundles that a rotation knows. */
@@ -263,7 +241,7 @@ static void write_bundles(struct pair_case *pair, struct rng *rng, enum verify_p
 		pair->bundle[purpose][b] = restyled(forge_join(kind == 1 || kind == 3 ? new : "",
 							       kind == 3 ? "" : old,
 							       kind == 2 ? new : "", (char *)NULL),
-						    &pair->gens[PROOF_NEW].files[purpose]);
+						    pair->gens[PROOF_NEW].files[purpose].style);
 	}
 	free(old);
 	free(new);

@@ -51,19 +51,44 @@ enum shape {
 	SHAPE__MAX
 };
 
+/* Ways to write a PEM text, also some that OpenSSL passes over. styles.c */
+enum text_style {
+	STYLE_PLAIN,
+	STYLE_DOS, /* CR LF */
+	STYLE_NO_LAST_NEWLINE,
+	STYLE_WORDS,	       /* in front of it */
+	STYLE_DASHES,	       /* "----- old -----" in front of it */
+	STYLE_BLANKS_AT_END,   /* of each line */
+	STYLE_INDENTED,	       /* each line */
+	STYLE_EMPTY_LINES,     /* between blocks */
+	STYLE_EMPTY_LINE_LAST, /* in front of each END */
+	STYLE_WIDE,	       /* lines of 76 */
+	STYLE_ONE_LINE,	       /* of base64 for each block */
+	STYLE_X509_LABEL,      /* -----BEGIN X509 CERTIFICATE----- */
+	STYLE_TRUSTED_LABEL,   /* -----BEGIN TRUSTED CERTIFICATE----- */
+	STYLE_BYTE_ORDER_MARK,
+	STYLE_MENTION, /* of a BEGIN in a comment */
+	STYLE_HEADER,  /* "Subject: …" behind BEGIN, as in old PEM */
+	STYLE_GLUED,   /* the first END to the next BEGIN */
+	STYLE__MAX
+};
+
+const char *style_name(enum text_style style);
+/* The same text in another style; text is taken over, the result is the caller's. */
+char *restyled(char *text, enum text_style style);
+
 /* What lies in the files, where it is not what it should be. */
 struct files {
-	bool without_ca;   /* the bundle lacks the leaf's issuer */
-	bool without_root; /* or the root */
-	bool root_first;   /* in the bundle */
-	bool twice;	   /* each certificate of the bundle */
-	bool with_leaf;	   /* in the bundle */
-	bool sends_ca;	   /* the leaf's file has the intermediates, too */
-	bool sends_root;   /* and the root */
-	bool other_key;	   /* that is not the leaf's */
-	bool dos;	   /* CR LF */
-	bool no_last_newline;
-	bool with_words; /* text in between */
+	bool without_ca;	   /* the bundle lacks the leaf's issuer */
+	bool without_root;	   /* or the root */
+	bool root_first;	   /* in the bundle */
+	bool twice;		   /* each certificate of the bundle */
+	bool with_leaf;		   /* in the bundle */
+	bool sends_ca;		   /* the leaf's file has the intermediates, too */
+	bool sends_root;	   /* and the root */
+	bool other_key;		   /* that is not the leaf's */
+	enum text_style style;	   /* of leaf and bundle */
+	enum text_style key_style; /* of the key */
 };
 
 struct generation {

@@ -300,16 +300,17 @@ static const char *file_layout(struct generation *gen, struct rng *rng)
 	return names[which];
 }
 
-static const char *text_style(struct generation *gen, struct rng *rng)
+static const char *style(struct generation *gen, struct rng *rng)
 {
-	static const char *const names[] = {"CR LF", "no newline at the end", "words"};
-	size_t which = rng_below(rng, COUNT_OF(names));
-	struct files *files = &gen->files[some_purpose(rng)];
+	return style_name(
+		gen->files[some_purpose(rng)].style = (enum text_style)rng_below(rng, STYLE__MAX));
+}
 
-	files->dos |= which == 0;
-	files->no_last_newline |= which == 1;
-	files->with_words |= which == 2;
-	return names[which];
+/* What is about certificates only changes nothing in a key. */
+static const char *key_style(struct generation *gen, struct rng *rng)
+{
+	return style_name(gen->files[some_purpose(rng)].key_style = (enum text_style)rng_below(
+				  rng, STYLE__MAX));
 }
 
 static const struct {
@@ -341,7 +342,8 @@ static const struct {
 	{"signs itself", signs_itself},
 	{"CA missing in the bundle", missing_ca},
 	{"files", file_layout},
-	{"text", text_style},
+	{"text", style},
+	{"text of the key", key_style},
 };
 
 void twist(struct generation *gen, struct rng *rng)
