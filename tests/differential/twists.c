@@ -160,7 +160,7 @@ static const char *constraints(struct generation *gen, struct rng *rng)
 					     "critical,permitted;DNS:other.org",
 					     "critical,excluded;DNS:example.com",
 					     "critical,permitted;IP:10.0.0.0/255.0.0.0",
-					     "excluded;DNS:" BED_ALIAS,
+					     "excluded;DNS:db.example.com",
 					     "critical,permitted;email:example.com"};
 
 	return some_ca(gen, rng)->constraints = one_of(values, COUNT_OF(values), rng);
