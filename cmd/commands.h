@@ -6,6 +6,11 @@
 #include "cmd/options.h"
 #include "cmd/ui.h"
 
+struct waivers;
+
+/* A waiver that had no effect is said: one with a slip in its name must not pass for needed. */
+void waivers_say_unused(struct ui *ui, const struct waivers *waivers);
+
 int cmd_plan(const struct options *options, struct ui *ui, struct err *err);
 int cmd_next(const struct options *options, struct ui *ui, struct err *err);
 int cmd_revert(const struct options *options, struct ui *ui, struct err *err);

@@ -105,8 +105,7 @@ static int parse_options(struct run_options *run, struct waivers *waivers,
 	return rc;
 }
 
-/* One with a slip in its name must not pass for one that was needed. */
-static void say_unused(struct ui *ui, const struct waivers *waivers)
+void waivers_say_unused(struct ui *ui, const struct waivers *waivers)
 {
 	for (size_t i = 0; i < waivers->count; i++) {
 		const struct waiver *waiver = &waivers->items[i];
@@ -149,7 +148,7 @@ static int carry_out(const struct options *options, struct ui *ui, enum event ev
 			rc = runner_run(&context.session, &run, err);
 			context_release(&context);
 			if (!rc)
-				say_unused(ui, &waivers);
+				waivers_say_unused(ui, &waivers);
 		}
 		rc = report(&doing, rc, err);
 	}

@@ -27,7 +27,7 @@ static const struct option_row option_rows[] = {
 	{"--version", 'V', NULL, NULL, "show the version"},
 	{"--to", 0, "STATE", " next revert ", "go on until STATE is reached"},
 	{"--yes", 'y', NULL, " next revert ", "do not ask"},
-	{"--waive", 0, "GATE[=SUBJECT]:REASON", " next revert ",
+	{"--waive", 0, "GATE[=SUBJECT]:REASON", " plan next revert prove ",
 	 "go on although a gate does not hold"},
 	{"--first", 0, NULL, " next plan ", "issue generation 1 where there is no chain yet"},
 	{"--emergency", 0, "REASON", " next plan ", "after a leak: distrust the old chain at once"},

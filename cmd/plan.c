@@ -177,11 +177,13 @@ static int print_json(struct ui *ui, struct session *session, const struct plan 
 }
 
 /* As this machine's record has it: a plan asks no server. */
-static int with_gates(struct plan *plan, struct session *session, struct err *err)
+static int with_gates(struct plan *plan, struct session *session, const struct waivers *waivers,
+		      struct err *err)
 {
 	struct gates_input input = {.row = &plan->row, .stays = &plan->new_gen};
 	int rc = plan->resume ? 0 : gates_check(&plan->findings, session, &input, err);
 
+	waivers_apply(waivers, &plan->findings, false);
 	findings_sort(&plan->findings);
 	return rc;
 }
@@ -189,10 +191,8 @@ static int with_gates(struct plan *plan, struct session *session, struct err *er
 static int show_plan(struct ui *ui, const struct options *options, struct session *session,
 		     struct plan *plan, bool with_diff, struct err *err)
 {
-	int rc = with_gates(plan, session, err);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (options->json)
 		return print_json(ui, session, plan, err);
 	rc = print_plan(ui, session, plan, with_diff, err);
@@ -202,37 +202,64 @@ static int show_plan(struct ui *ui, const struct options *options, struct sessio
 	return rc;
 }
 
-static int look(const struct options *options, struct ui *ui, bool with_diff, struct err *err)
+/* What the servers say is part of the proof; plan asks nobody. */
+static int ask_servers(struct plan *plan, struct session *session, struct err *err)
 {
-	struct plan_options plan_options = {.dry_run = true, .reason = options->emergency};
+	struct strs skip = STRS_INIT;
+	int rc = strs_copy(&skip, &plan->skip, err);
+
+	rc = rc ? rc : strs_copy(&skip, &session->store.behind, err);
+	rc = rc ? rc : access_look_before(plan, session, &skip, err);
+	strs_release(&skip);
+	return rc;
+}
+
+static int look_ahead(struct ui *ui, const struct options *options, struct session *session,
+		      const struct waivers *waivers, bool with_diff, struct err *err)
+{
+	struct plan_options plan_options = {
+		.dry_run = true, .reason = options->emergency, .waivers = waivers};
 	enum event event = options->first	? EVENT_FIRST
 			   : options->emergency ? EVENT_EMERGENCY
 						: EVENT_NEXT;
-	struct context context;
-	struct session session;
 	struct plan plan;
-	int rc = context_init(&context, options, ui, err);
+	int rc = step_awaited(session, err);
 
+	rc = rc ? rc : plan_make(&plan, session, event, &plan_options, err);
 	if (rc)
 		return rc;
+	if (!with_diff)
+		rc = ask_servers(&plan, session, err);
+	rc = rc ? rc : with_gates(&plan, session, waivers, err);
+	rc = rc ? rc : show_plan(ui, options, session, &plan, with_diff, err);
+	if (!rc)
+		waivers_say_unused(ui, waivers);
+	if (!rc && findings_count(&plan.findings, SEVERITY_BLOCK))
+		rc = err_exit_code(ERR_GATE);
+	plan_release(&plan);
+	return rc;
+}
+
+static int look(const struct options *options, struct ui *ui, bool with_diff, struct err *err)
+{
+	struct waivers waivers = {0};
+	struct context context;
+	struct session session;
+	int rc = 0;
+
+	for (size_t i = 0; i < options->waive.count && !rc; i++)
+		rc = waivers_add(&waivers, options->waive.items[i], err);
+	rc = rc ? rc : context_init(&context, options, ui, err);
+	if (rc)
+		goto out;
 	rc = runner_look(&session, &context.session, err);
 	if (!rc) {
-		rc = step_awaited(&session, err);
-		rc = rc ? rc : plan_make(&plan, &session, event, &plan_options, err);
-		if (!rc) {
-			/* What the servers say is part of the proof; plan asks nobody. */
-			if (!with_diff)
-				rc = access_look_before(&plan, &session, &session.store.behind,
-							err);
-			findings_sort(&plan.findings);
-			rc = rc ? rc : show_plan(ui, options, &session, &plan, with_diff, err);
-			if (!rc && findings_count(&plan.findings, SEVERITY_BLOCK))
-				rc = err_exit_code(ERR_GATE);
-			plan_release(&plan);
-		}
+		rc = look_ahead(ui, options, &session, &waivers, with_diff, err);
 		session_close(&session);
 	}
 	context_release(&context);
+out:
+	waivers_release(&waivers);
 	return rc;
 }
 

@@ -14,9 +14,10 @@ _certrotate_environments() { # DIR: the names of its environments
 _certrotate_options() { # COMMAND: the options that it takes; without one those of every command
   local every='-C --directory -c --config --env --json -v --verbose -q --quiet -h --help -V --version'
   case $1 in
-  plan) echo "$every --first --emergency" ;;
+  plan) echo "$every --waive --first --emergency" ;;
   next) echo "$every --to -y --yes --waive --first --emergency --take-over" ;;
   revert) echo "$every --to -y --yes --waive --take-over --prune" ;;
+  prove) echo "$every --waive" ;;
   census) echo "$every --record" ;;
   ack) echo "$every --app --by" ;;
   verify) echo "$every --no-login --no-hosts" ;;
