@@ -155,13 +155,13 @@ static const char *other_key_kind(struct generation *gen, struct rng *rng)
 
 static const char *constraints(struct generation *gen, struct rng *rng)
 {
-	static const char *const values[] = {"critical,permitted;DNS:example.com,permitted;DNS:db,"
-					     "permitted;IP:127.0.0.0/255.0.0.0",
-					     "critical,permitted;DNS:other.org",
-					     "critical,excluded;DNS:example.com",
-					     "critical,permitted;IP:10.0.0.0/255.0.0.0",
-					     "excluded;DNS:db.example.com",
-					     "critical,permitted;email:example.com"};
+	static const char *const values[] = {
+		"permitted;DNS:example.com,permitted;IP:127.0.0.0/255.0.0.0",
+		"critical,permitted;DNS:other.org",
+		"critical,excluded;DNS:example.com",
+		"critical,permitted;IP:10.0.0.0/255.0.0.0",
+		"excluded;DNS:db.example.com",
+		"critical,permitted;email:example.com"};
 
 	return some_ca(gen, rng)->constraints = one_of(values, COUNT_OF(values), rng);
 }
@@ -190,7 +190,7 @@ static const char *server_cn(struct generation *gen, struct rng *rng)
 {
 	static const char *const values[] = {"O=Acme/CN=other.example.com", "O=Acme",
 					     "O=Acme/CN=*.example.com", "O=Acme/CN=127.0.0.1",
-					     "CN=" BED_ALIAS "/CN=" BED_HOST};
+					     "CN=db.example.com/CN=db1.example.com"};
 	struct forge_spec *spec = &gen->specs[SERVER_LEAF];
 
 	if (rng_chance(rng, 60))
