@@ -259,6 +259,19 @@ int session_chain(struct session *session, struct err *err)
 		  : 0;
 }
 
+int session_endpoints(struct endpoints *out, struct session *session, const struct strs *skip,
+		      struct err *err)
+{
+	int rc = session_chain(session, err);
+
+	*out = (struct endpoints){.items = NULL};
+	rc = rc ? rc
+		: environment_endpoints(out, session->config, session->env, session->chain, err);
+	if (!rc && skip)
+		endpoints_leave_out(out, skip);
+	return rc;
+}
+
 int session_notes(struct findings *out, const struct session *session, struct err *err)
 {
 	const struct environment *env = session->env;

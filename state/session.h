@@ -85,6 +85,10 @@ int session_read_state(struct store *store, struct session *session, const char 
 int session_passwords(struct session *session, struct err *err);
 int session_chain(struct session *session, struct err *err);
 
+/* What is probed (environment_endpoints), but for those names; skip may be NULL. */
+int session_endpoints(struct endpoints *out, struct session *session, const struct strs *skip,
+		      struct err *err);
+
 /* What the configuration switches off, as warnings: never passed over in silence. */
 int session_notes(struct findings *out, const struct session *session, struct err *err);
 

@@ -60,28 +60,16 @@ void verify_outcome(struct subject *subject, enum check check, bool held)
 
 static int choose_endpoints(struct look *look, struct err *err)
 {
-	struct session *session = look->session;
-	struct endpoints *endpoints = &look->endpoints;
-	size_t kept = 0;
-	int rc = session_chain(session, err);
+	const struct endpoints *endpoints = &look->endpoints;
+	int rc = session_endpoints(&look->endpoints, look->session, look->in->skip, err);
 
-	rc = rc ? rc
-		: environment_endpoints(endpoints, session->config, session->env, session->chain,
-					err);
-	look->found = endpoints->count;
-	for (size_t i = 0; i < look->found && !rc; i++) {
-		struct endpoint endpoint = endpoints->items[i];
+	for (size_t i = 0; i < endpoints->count && !rc; i++) {
+		const struct endpoint *endpoint = &endpoints->items[i];
 
-		/* Those that are skipped move behind the count; all are freed in the end. */
-		if (look->in->skip && strs_has(look->in->skip, endpoint.name))
-			continue;
-		rc = strs_addf(&look->places, err, strchr(endpoint.name, ':') ? "[%s]:%u" : "%s:%u",
-			       endpoint.name, endpoint.port);
-		endpoints->items[i] = endpoints->items[kept];
-		endpoints->items[kept++] = endpoint;
+		rc = strs_addf(&look->places, err,
+			       strchr(endpoint->name, ':') ? "[%s]:%u" : "%s:%u", endpoint->name,
+			       endpoint->port);
 	}
-	if (!rc)
-		endpoints->count = kept;
 	return rc;
 }
 
@@ -295,7 +283,6 @@ static void look_release(struct look *look)
 	verify_names_release(&look->names);
 	loop_free(look->loop);
 	strs_release(&look->places);
-	look->endpoints.count = look->found;
 	endpoints_release(&look->endpoints);
 }
 

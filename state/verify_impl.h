@@ -38,7 +38,6 @@ struct look {
 	const struct verify_input *in;
 	struct loop *loop;
 	struct endpoints endpoints; /* those that are looked at */
-	size_t found;		    /* and those behind them, which are skipped */
 	struct strs places;	    /* "host:port" of each */
 	struct subject *subjects;   /* one for each */
 	size_t *due;		    /* those that this round looks at, by index */

@@ -174,6 +174,7 @@ struct chain_desc;
 int environment_endpoints(struct endpoints *out, const struct config *config,
 			  const struct environment *env, const struct chain_desc *chain,
 			  struct err *err);
+void endpoints_leave_out(struct endpoints *endpoints, const struct strs *names);
 void endpoints_release(struct endpoints *endpoints);
 
 const char *git_flow_name(enum git_flow flow);

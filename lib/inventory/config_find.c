@@ -244,12 +244,29 @@ int environment_endpoints(struct endpoints *out, const struct config *config,
 	return rc;
 }
 
+static void endpoint_release(struct endpoint *endpoint)
+{
+	free(endpoint->name);
+	free(endpoint->address);
+}
+
+void endpoints_leave_out(struct endpoints *endpoints, const struct strs *names)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < endpoints->count; i++) {
+		if (strs_has(names, endpoints->items[i].name))
+			endpoint_release(&endpoints->items[i]);
+		else
+			endpoints->items[kept++] = endpoints->items[i];
+	}
+	endpoints->count = kept;
+}
+
 void endpoints_release(struct endpoints *endpoints)
 {
-	for (size_t i = 0; i < endpoints->count; i++) {
-		free(endpoints->items[i].name);
-		free(endpoints->items[i].address);
-	}
+	for (size_t i = 0; i < endpoints->count; i++)
+		endpoint_release(&endpoints->items[i]);
 	free(endpoints->items);
 	*endpoints = (struct endpoints){.items = NULL};
 }
