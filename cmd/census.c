@@ -3,7 +3,6 @@
 #include "cmd/commands.h"
 #include "cmd/context.h"
 #include "state/access.h"
-#include "state/live.h"
 
 /*
  * A timer has nobody to answer a question, and no name for a commit. Without the network the
@@ -29,23 +28,13 @@ static int look(struct session *session, const struct session_options *options, 
 }
 
 /* What servers say of their own logins elsewhere; a timer's record is about sessions alone. */
-static int look_for_hidden(struct access_look *out, struct session *session,
-			   struct findings *findings, struct err *err)
+static int look_for_hidden(void *ctx, struct session *session, const struct live *live,
+			   struct err *err)
 {
-	struct live live = {0};
 	const struct access_options options = {
-		.live = &live.target, .hidden = true, .phase = PHASE__MAX};
-	int rc = live_load(&live, session, true, err);
+		.live = &live->target, .hidden = true, .phase = PHASE__MAX};
 
-	rc = rc ? rc : access_look(out, session, &options, err);
-	for (size_t i = 0; i < out->findings.count && !rc; i++) {
-		const struct finding *finding = &out->findings.items[i];
-
-		rc = findings_add(findings, finding->check, finding->severity, finding->subject,
-				  finding->advice, err, "%s", finding->reason);
-	}
-	live_release(&live);
-	return rc;
+	return access_look(ctx, session, &options, err);
 }
 
 static void print_hidden(struct ui *ui, const struct hidden_clients *clients)
@@ -73,37 +62,41 @@ static int print_document(struct ui *ui, const struct census_view *view,
 	return ui_json(ui, document, err);
 }
 
-static int show(struct ui *ui, const struct options *options, struct session *session,
-		const struct census *census, struct census_run *run, struct err *err)
+static int show(struct ui *ui, const struct options *options, const struct session *session,
+		const struct census *census, struct census_run *run,
+		const struct access_look *hidden, struct err *err)
 {
-	struct access_look hidden = {.asked = 0};
 	struct census_view view;
 	int rc = options->record ? 0 : session_notes(&run->findings, session, err);
 
-	if (!rc && !options->record)
-		rc = look_for_hidden(&hidden, session, &run->findings, err);
+	for (size_t i = 0; i < hidden->findings.count && !rc; i++) {
+		const struct finding *finding = &hidden->findings.items[i];
+
+		rc = findings_add(&run->findings, finding->check, finding->severity,
+				  finding->subject, finding->advice, err, "%s", finding->reason);
+	}
 	findings_sort(&run->findings);
 	rc = rc ? rc : census_view_make(&view, session, census, run, err);
-	if (rc) {
-		access_look_release(&hidden);
+	if (rc)
 		return rc;
-	}
 	if (options->json)
-		rc = print_document(ui, &view, &hidden.hidden, err);
+		rc = print_document(ui, &view, &hidden->hidden, err);
 	else
 		(void)ui_findings(ui, &run->findings);
 	if (!options->json && !options->record && !ui->quiet)
 		census_print(ui, &view);
 	if (!options->json && !options->record && !ui->quiet)
-		print_hidden(ui, &hidden.hidden);
-	access_look_release(&hidden);
+		print_hidden(ui, &hidden->hidden);
 	census_view_release(&view);
 	return rc;
 }
 
 int cmd_census(const struct options *options, struct ui *ui, struct err *err)
 {
-	const struct census_options how = {.monitor = options->record};
+	struct access_look hidden = {.asked = 0};
+	const struct census_options how = {.monitor = options->record,
+					   .also = options->record ? NULL : look_for_hidden,
+					   .ctx = &hidden};
 	struct census_run run;
 	struct census census;
 	struct context context;
@@ -119,12 +112,13 @@ int cmd_census(const struct options *options, struct ui *ui, struct err *err)
 	if (!rc) {
 		rc = census_run(&census, &run, &session, &how, err);
 		if (!rc) {
-			rc = show(ui, options, &session, &census, &run, err);
+			rc = show(ui, options, &session, &census, &run, &hidden, err);
 			if (!rc && run.answered < run.asked)
 				rc = err_exit_code(ERR_FAIL);
 			census_release(&census);
 			census_run_release(&run);
 		}
+		access_look_release(&hidden);
 		session_close(&session);
 	}
 	context_release(&context);

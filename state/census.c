@@ -277,6 +277,8 @@ int census_run(struct census *out, struct census_run *run, struct session *sessi
 		rc = census_ask_hosts(&asked, session, options->skip, err);
 	else if (!rc && asked.count)
 		rc = ask_network(&asked, session, &live, monitor ? &credentials : NULL, err);
+	if (!rc && !hosts && !monitor && asked.count && options->also)
+		rc = options->also(options->ctx, session, &live, err);
 	rc = rc ? rc : census_record(out, run, session, &asked, index, err);
 	if (rc) {
 		census_release(out);

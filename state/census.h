@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/finding.h"
 #include "safety/census.h"
+#include "state/live.h"
 #include "state/session.h"
 
 /* This machine's record; empty where there is none yet. census_release() it. No network. */
@@ -25,6 +26,12 @@ struct census_options {
 	 */
 	bool monitor;
 	const struct strs *skip; /* hosts that are not asked, by name; may be NULL */
+	/*
+	 * What else is to be asked over the network with the login user's leaf: called once, where
+	 * that is how servers are asked, with what is live. May be NULL.
+	 */
+	int (*also)(void *ctx, struct session *session, const struct live *live, struct err *err);
+	void *ctx;
 };
 
 struct census_run {
