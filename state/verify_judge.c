@@ -265,6 +265,30 @@ static struct json *leaf_json(const struct subject *subject, const struct probe_
 	return entry;
 }
 
+static const char *advice_of(enum probe_outcome outcome)
+{
+	switch (outcome) {
+	case PROBE_NOT_TLS:
+		return "switch TLS on there (ssl = on), or name the right port and protocol in "
+		       "certrotate.yml's endpoints";
+	case PROBE_ALERT:
+	case PROBE_CLOSED:
+	case PROBE_TLS_FAILED:
+		return "read the server's log: it says why the TLS handshake ended";
+	case PROBE_LOCAL:
+		return "see what is short on this machine: 'ulimit -n' limits connections";
+	case PROBE_CONNECTED:
+	case PROBE_NO_ADDRESS:
+	case PROBE_REFUSED:
+	case PROBE_UNREACHABLE:
+	case PROBE_TIMEOUT:
+	case PROBE_OUTCOME__MAX:
+		break;
+	}
+	return "start it, or name the right address and port in certrotate.yml's endpoints; or "
+	       "leave the host out: --waive 'hosts=NAME:REASON'";
+}
+
 int judge_leaf(struct look *look, struct subject *subject, const struct probe_result *result,
 	       struct err *err)
 {
@@ -278,11 +302,8 @@ int judge_leaf(struct look *look, struct subject *subject, const struct probe_re
 		verify_outcome(subject, CHECK_ENDPOINT, result->leaf != NULL);
 	if (!result->leaf)
 		return verify_say(subject, CHECK_ENDPOINT, check_severity(CHECK_ENDPOINT),
-				  result->address,
-				  "start it, or name the right address and port in "
-				  "certrotate.yml's endpoints; or leave the host out: --waive "
-				  "'hosts=NAME:REASON'",
-				  err, "%s", result->reason);
+				  result->address, advice_of(result->outcome), err, "%s",
+				  result->reason);
 	subject->answered = true;
 	subject->asks |= result->client_asked;
 	rc = judge_served(look, subject, result, entry, err);

@@ -65,6 +65,38 @@ START_TEST(a_login_gives_the_servers_state)
 	ck_assert_str_eq(status.sender_host, "");
 	ck_contains(result->message, "db1.example.com:");
 	ck_contains(result->message, " (127.0.0.1) as alice: logged in");
+	ck_assert_str_eq(result->reason, "logged in");
+	ck_assert_int_eq(status.archive_failures, 0);
+	ck_assert(!status.archive_fails);
+	ck_assert_int_eq(status.archive_failed_ago, -1);
+}
+END_TEST
+
+/* A pooler gives the connection to somebody else afterwards: nothing of ours may stay in it. */
+START_TEST(settings_end_with_their_query)
+{
+	static const char *const queries[] = {
+		"SELECT current_setting('transaction_read_only'),"
+		" current_setting('default_transaction_read_only'),"
+		" current_setting('statement_timeout'), current_setting('search_path')",
+		"SELECT setting, reset_val FROM pg_settings WHERE name = "
+		"'default_transaction_read_only'",
+		"COMMIT",
+		"SELECT 1",
+	};
+	struct pg_item item = item_of(&fx.alice, "alice");
+	struct pg_result *result;
+
+	item.queries = queries;
+	item.query_count = sizeof(queries) / sizeof(queries[0]);
+	result = login(item);
+	ck_assert_msg(result->outcome == PG_ACCEPTED, "%s", result->message);
+	ck_assert_str_eq(pg_cell(&result->rows[0], 0, 0), "on");
+	ck_assert_str_eq(pg_cell(&result->rows[0], 0, 1), "off");
+	ck_assert_str_eq(pg_cell(&result->rows[0], 0, 2), "300ms");
+	ck_assert_str_eq(pg_cell(&result->rows[0], 0, 3), "pg_catalog");
+	ck_assert_str_eq(pg_cell(&result->rows[1], 0, 0), "off");
+	ck_assert_str_eq(pg_cell(&result->rows[3], 0, 0), "1");
 }
 END_TEST
 
@@ -304,6 +336,7 @@ Suite *login_suite(void)
 	tcase_add_unchecked_fixture(reload, fixture_start, fixture_restore);
 	tcase_add_checked_fixture(reload, setup, teardown);
 	tcase_add_test(tc, a_login_gives_the_servers_state);
+	tcase_add_test(tc, settings_end_with_their_query);
 	tcase_add_test(tc, queries_give_rows_and_errors);
 	tcase_add_test(tc, a_certificate_of_another_ca_is_refused_by_tls);
 	tcase_add_test(tc, errors_of_postgresql_come_after_the_certificate);

@@ -84,6 +84,7 @@ START_TEST(client_of_the_trusted_ca_is_accepted)
 	ck_assert_int_eq(result->stage, PROBE_STAGE_DONE);
 	ck_contains(result->message, "db1.example.com:");
 	ck_contains(result->message, " (127.0.0.1): TLSv1.3, client certificate accepted");
+	ck_assert_str_eq(result->reason, "TLSv1.3, client certificate accepted");
 }
 END_TEST
 
