@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "state/store.h"
 #include "tests/state/suites.h"
 
@@ -158,6 +159,77 @@ START_TEST(an_old_entry_keeps_the_lengths_of_its_lists)
 }
 END_TEST
 
+/* An entry of the history, as settling writes it. */
+static void add_entry(struct store *store, const char *phase, const char *direction,
+		      const char *rotation, int64_t at)
+{
+	struct json *entry = js_new_object();
+	char text[SYS_TIME_SIZE];
+
+	sys_time_text(at, text);
+	(void)js_set_str(entry, "phase", phase);
+	(void)js_set_str(entry, "direction", direction);
+	(void)js_set_str(entry, "rotation", rotation);
+	(void)js_set_str(entry, "at", text);
+	ck_assert_int_eq(js_push(store->history, entry), 0);
+}
+
+START_TEST(when_a_phase_was_completed_counts_for_the_last_direction_of_this_rotation)
+{
+	struct store store;
+	struct err err = {0};
+
+	ck_ok(store_init(&store, "poc", STATE_CLIENTS_SWITCHED, &err), &err);
+	ck_assert_int_eq(store_when(&store, PHASE_CLIENTS, DIRECTION_FORWARD), 0);
+	ck_ok(store_set(&store.rotation, "r2", &err), &err);
+	add_entry(&store, "clients", "forward", "r1", 1795000000);
+	ck_assert_int_eq(store_when(&store, PHASE_CLIENTS, DIRECTION_FORWARD), 0);
+	add_entry(&store, "clients", "forward", "r2", 1795000100);
+	ck_assert_int_eq(store_when(&store, PHASE_CLIENTS, DIRECTION_FORWARD), 1795000100);
+	ck_assert_int_eq(store_when(&store, PHASE_CLIENTS, DIRECTION_BACK), 0);
+	add_entry(&store, "clients", "back", "r2", 1795000200);
+	ck_assert_int_eq(store_when(&store, PHASE_CLIENTS, DIRECTION_FORWARD), 0);
+	ck_assert_int_eq(store_when(&store, PHASE_CLIENTS, DIRECTION_BACK), 1795000200);
+	add_entry(&store, "clients", "forward", "r2", 1795000300);
+	ck_assert_int_eq(store_when(&store, PHASE_CLIENTS, DIRECTION_FORWARD), 1795000300);
+	ck_assert_int_eq(store_when(&store, PHASE_SERVERS, DIRECTION_FORWARD), 0);
+	store_release(&store);
+}
+END_TEST
+
+START_TEST(words_are_kept_and_taken_by_phase)
+{
+	struct store store, again;
+	struct err err = {0};
+	struct json *taken = js_new_array();
+	int64_t revision;
+
+	ck_ok(store_init(&store, "poc", STATE_TRUSTED, &err), &err);
+	ck_ok(store_set(&store.old_gen, "g1", &err), &err);
+	ck_ok(store_set(&store.new_gen, "g2", &err), &err);
+	revision = store.revision;
+	ck_ok(store_add_ack(&store, "billing", PHASE_TRUST, "Ann", "DBA <d@x>", 1795000000, &err),
+	      &err);
+	ck_ok(store_add_ack(&store, "shop", PHASE_CLIENTS, "", "DBA <d@x>", 1795000060, &err),
+	      &err);
+	ck_assert_int_eq(store.revision, revision + 2);
+	ck_ok(store_copy(&again, &store, &err), &err);
+	ck_assert_ptr_nonnull(store_ack(&again, "billing", PHASE_TRUST));
+	ck_assert_str_eq(js_str(store_ack(&again, "billing", PHASE_TRUST), "who", ""), "Ann");
+	ck_assert_ptr_null(store_ack(&again, "billing", PHASE_CLIENTS));
+	ck_assert_ptr_null(store_ack(&again, "nobody", PHASE_TRUST));
+	ck_ok(store_take_acks(&again, PHASE_TRUST, NULL, &err), &err);
+	ck_assert_ptr_null(store_ack(&again, "billing", PHASE_TRUST));
+	ck_assert_ptr_nonnull(store_ack(&again, "shop", PHASE_CLIENTS));
+	ck_ok(store_take_acks(&store, PHASE__MAX, taken, &err), &err);
+	ck_assert_uint_eq(js_count(taken), 2);
+	ck_assert_uint_eq(js_count(store.acks), 0);
+	js_free(taken);
+	store_release(&store);
+	store_release(&again);
+}
+END_TEST
+
 Suite *store_suite(void)
 {
 	Suite *suite = suite_create("store");
@@ -169,6 +241,9 @@ Suite *store_suite(void)
 	tcase_add_test(tc, a_state_cut_anywhere_is_refused);
 	tcase_add_test(tc, the_last_entry_of_an_outcome_is_found);
 	tcase_add_test(tc, an_old_entry_keeps_the_lengths_of_its_lists);
+	tcase_add_test(tc,
+		       when_a_phase_was_completed_counts_for_the_last_direction_of_this_rotation);
+	tcase_add_test(tc, words_are_kept_and_taken_by_phase);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
