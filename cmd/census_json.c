@@ -61,14 +61,19 @@ static struct json *sample_json(const struct census_sample *sample)
 	return object;
 }
 
-static struct json *crowd_json(const struct census_crowd *crowd)
+static struct json *crowds_json(const struct census_crowds *crowds, const char *key)
 {
-	struct json *object = js_new_object();
+	struct json *array = js_new_array();
 
-	(void)js_set_str(object, "address", crowd->address);
-	(void)js_set(object, "users", names_json(&crowd->users));
-	(void)js_set_int(object, "sessions", (int64_t)crowd->sessions);
-	return object;
+	for (size_t i = 0; i < crowds->count; i++) {
+		struct json *object = js_new_object();
+
+		(void)js_set_str(object, key, crowds->items[i].name);
+		(void)js_set(object, "users", names_json(&crowds->items[i].users));
+		(void)js_set_int(object, "sessions", (int64_t)crowds->items[i].sessions);
+		(void)js_push(array, object);
+	}
+	return array;
 }
 
 struct json *census_document(const struct census_view *view)
@@ -76,7 +81,7 @@ struct json *census_document(const struct census_view *view)
 	const struct census *census = view->census;
 	const struct store *store = &view->session->store;
 	struct json *root = js_new_object(), *samples = js_new_array();
-	struct json *sightings = js_new_array(), *crowds = js_new_array();
+	struct json *sightings = js_new_array();
 
 	(void)js_set_int(root, "version", 1);
 	(void)js_set_str(root, "environment", view->session->env->name);
@@ -87,9 +92,8 @@ struct json *census_document(const struct census_view *view)
 	(void)js_set_int(root, "answered", (int64_t)view->run->answered);
 	(void)js_set(root, "findings", ui_findings_json(&view->run->findings));
 	(void)js_set(root, "never_seen", names_json(&view->unseen));
-	for (size_t i = 0; i < view->crowd_count; i++)
-		(void)js_push(crowds, crowd_json(&view->crowds[i]));
-	(void)js_set(root, "shared_addresses", crowds);
+	(void)js_set(root, "shared_certificates", crowds_json(&view->certificates, "leaf"));
+	(void)js_set(root, "shared_addresses", crowds_json(&view->addresses, "address"));
 	for (size_t i = 0; i < census->sighting_count; i++)
 		(void)js_push(sightings, sighting_json(view, view->sorted[i]));
 	(void)js_set(root, "sightings", sightings);

@@ -62,13 +62,16 @@ static void print_members(struct ui *ui, const struct sighting *const *items, si
 	for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
 		const struct sighting *one = items[i];
 
-		buf_addf(&line, "%s%s%s%s%s%s on %s (%zu)", i ? ", " : "",
+		const char *lent = one->leaf[0] && strcmp(one->leaf, one->user) != 0 ? one->leaf
+										     : "";
+
+		buf_addf(&line, "%s%s%s%s%s%s on %s (%zu%s%s)", i ? ", " : "",
 			 one->replication      ? "replication "
 			 : one->application[0] ? ""
 					       : "no name",
 			 one->application, one->address[0] ? " from " : "", one->address,
 			 one->serial[0] || one->kind != CENSUS_CERTIFICATE ? "" : " of several",
-			 one->server, one->sessions);
+			 one->server, one->sessions, lent[0] ? ", certificate of " : "", lent);
 	}
 	if (count > NAMES_MAX)
 		buf_addf(&line, " and %zu more", count - NAMES_MAX);
@@ -176,9 +179,9 @@ static void print_without(struct ui *ui, const struct group *group)
 static void print_section(struct ui *ui, const struct census_view *view, enum section section)
 {
 	static const char *const titles[] = {
-		[SECTION_CERTIFICATE] = "By user and generation:",
-		[SECTION_UNKNOWN] = "With a certificate that no generation that is kept has:",
-		[SECTION_WITHOUT] = "Without a certificate:",
+		[SECTION_CERTIFICATE] = "by user and generation:",
+		[SECTION_UNKNOWN] = "with a certificate that no generation that is kept has:",
+		[SECTION_WITHOUT] = "without a certificate:",
 	};
 	bool title = false;
 	struct group group;
@@ -201,20 +204,17 @@ static void print_section(struct ui *ui, const struct census_view *view, enum se
 	}
 }
 
-static void print_crowds(struct ui *ui, const struct census_view *view)
+static void print_crowds(struct ui *ui, const struct census_crowds *crowds, const char *title)
 {
 	char users[1024];
 
-	if (view->crowd_count)
-		ui_prose(ui, 2,
-			 "\nBehind one address (a pooler, or a host that they share; who is behind "
-			 "a "
-			 "pooler is not known):\n");
-	for (size_t i = 0; i < view->crowd_count; i++) {
-		const struct census_crowd *crowd = &view->crowds[i];
+	if (crowds->count)
+		ui_prose(ui, 2, "\n%s\n", title);
+	for (size_t i = 0; i < crowds->count; i++) {
+		const struct census_crowd *crowd = &crowds->items[i];
 
 		strs_join(&crowd->users, NAMES_MAX, users, sizeof(users));
-		ui_prose(ui, COLUMN, "  %s: %zu session%s of %s\n", crowd->address, crowd->sessions,
+		ui_prose(ui, COLUMN, "  %s: %zu session%s of %s\n", crowd->name, crowd->sessions,
 			 crowd->sessions == 1 ? "" : "s", users);
 	}
 }
@@ -226,7 +226,7 @@ static void print_unseen(struct ui *ui, const struct census_view *view)
 	if (!view->unseen.count || !view->last)
 		return;
 	strs_join(&view->unseen, 40, users, sizeof(users));
-	ui_prose(ui, 2, "\nNever seen with %s (%zu of %zu users with a certificate):\n",
+	ui_prose(ui, 2, "\nnever seen with %s (%zu of %zu users with a certificate):\n",
 		 view->run->generation, view->unseen.count, view->run->users.count);
 	ui_prose(ui, 2, "  %s\n", users);
 }
@@ -276,7 +276,7 @@ static void print_trend(struct ui *ui, const struct census_view *view)
 
 	if (view->census->sample_count < 2)
 		return;
-	ui_out(ui, "\nTrend (%zu samples):\n", view->census->sample_count);
+	ui_out(ui, "\ntrend (%zu samples):\n", view->census->sample_count);
 	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
 		const struct census_sample *sample = sample_before(view->census,
 								   view->last->at - ages[i]);
@@ -320,7 +320,12 @@ void census_print(struct ui *ui, const struct census_view *view)
 	print_section(ui, view, SECTION_CERTIFICATE);
 	print_section(ui, view, SECTION_UNKNOWN);
 	print_section(ui, view, SECTION_WITHOUT);
-	print_crowds(ui, view);
+	print_crowds(
+		ui, &view->certificates,
+		"with the certificate of another (a pooler, or a user name map); who is behind "
+		"it, and what they show there, is not known:");
+	print_crowds(ui, &view->addresses,
+		     "several users behind one address (a pooler, or a host that they share):");
 	print_unseen(ui, view);
 	print_trend(ui, view);
 }

@@ -48,6 +48,15 @@ static int by_address(const void *a, const void *b)
 	return by ? by : strcmp(left->user, right->user);
 }
 
+static int by_leaf(const void *a, const void *b)
+{
+	const struct sighting *left = *(const struct sighting *const *)a;
+	const struct sighting *right = *(const struct sighting *const *)b;
+	int by = strcmp(left->leaf, right->leaf);
+
+	return by ? by : strcmp(left->user, right->user);
+}
+
 static bool is_pooler_name(const char *application)
 {
 	static const char *const names[] = {"pgbouncer", "pgpool", "odyssey", "pgcat"};
@@ -59,56 +68,66 @@ static bool is_pooler_name(const char *application)
 	return false;
 }
 
-/* One address's sightings, sorted by user. */
-static int note_crowd(struct census_view *view, const struct sighting *const *items, size_t count,
-		      struct err *err)
+/* Somebody logs in with a certificate that is made out for another. */
+static bool is_lent(const struct sighting *sighting)
 {
-	struct census_crowd *crowd = &view->crowds[view->crowd_count];
+	return sighting->leaf[0] && strcmp(sighting->leaf, sighting->user) != 0;
+}
+
+/* Those of one address, or of one leaf, sorted by user. */
+static int note_crowd(struct census_crowds *crowds, const char *name,
+		      const struct sighting *const *items, size_t count, struct err *err)
+{
+	struct census_crowd *crowd = &crowds->items[crowds->count];
 	bool pooler = false;
 	int rc = 0;
 
-	*crowd = (struct census_crowd){.address = items[0]->address};
+	*crowd = (struct census_crowd){.name = name};
 	for (size_t i = 0; i < count && !rc; i++) {
 		const char *last = crowd->users.count ? crowd->users.items[crowd->users.count - 1]
 						      : "";
 
 		crowd->sessions += items[i]->sessions;
-		pooler = pooler || is_pooler_name(items[i]->application) ||
-			 (items[i]->leaf[0] && strcmp(items[i]->leaf, items[i]->user) != 0);
+		pooler = pooler || is_pooler_name(items[i]->application) || is_lent(items[i]);
 		if (strcmp(last, items[i]->user) != 0)
 			rc = strs_add(&crowd->users, items[i]->user, err);
 	}
 	if (!rc && (crowd->users.count > 1 || pooler))
-		view->crowd_count++;
+		crowds->count++;
 	else
 		strs_release(&crowd->users);
 	return rc;
 }
 
-static int find_crowds(struct census_view *view, struct err *err)
+static int find_crowds(struct census_crowds *crowds, const struct census_view *view,
+		       int (*by)(const void *a, const void *b), struct err *err)
 {
 	size_t total = view->census->sighting_count, count = 0;
 	const struct sighting **items = calloc(total + 1, sizeof(const struct sighting *));
 	int rc = 0;
 
-	view->crowds = calloc(total + 1, sizeof(*view->crowds));
-	if (!items || !view->crowds) {
+	crowds->items = calloc(total + 1, sizeof(*crowds->items));
+	if (!items || !crowds->items) {
 		free(items);
 		return err_nomem(err);
 	}
 	for (size_t i = 0; i < total; i++) {
-		if (census_view_connected(view, &view->census->sightings[i]) &&
-		    view->census->sightings[i].address[0])
-			items[count++] = &view->census->sightings[i];
+		const struct sighting *one = &view->census->sightings[i];
+
+		if (census_view_connected(view, one) &&
+		    (by == by_leaf ? is_lent(one) : one->address[0] != '\0'))
+			items[count++] = one;
 	}
 	if (count)
-		qsort(items, count, sizeof(const struct sighting *), by_address);
+		qsort(items, count, sizeof(const struct sighting *), by);
 	for (size_t start = 0, end = 0; start < count && !rc; start = end) {
+		const char *name = by == by_leaf ? items[start]->leaf : items[start]->address;
+
 		for (end = start + 1; end < count; end++) {
-			if (strcmp(items[end]->address, items[start]->address) != 0)
+			if (strcmp(by == by_leaf ? items[end]->leaf : items[end]->address, name))
 				break;
 		}
-		rc = note_crowd(view, items + start, end - start, err);
+		rc = note_crowd(crowds, name, items + start, end - start, err);
 	}
 	free(items);
 	return rc;
@@ -153,15 +172,22 @@ int census_view_make(struct census_view *view, const struct session *session,
 	if (census->sighting_count)
 		qsort(view->sorted, census->sighting_count, sizeof(const struct sighting *),
 		      compare);
-	rc = find_crowds(view, err);
+	rc = find_crowds(&view->addresses, view, by_address, err);
+	rc = rc ? rc : find_crowds(&view->certificates, view, by_leaf, err);
 	return rc ? rc : find_unseen(view, err);
+}
+
+static void crowds_release(struct census_crowds *crowds)
+{
+	for (size_t i = 0; i < crowds->count; i++)
+		strs_release(&crowds->items[i].users);
+	free(crowds->items);
 }
 
 void census_view_release(struct census_view *view)
 {
-	for (size_t i = 0; i < view->crowd_count; i++)
-		strs_release(&view->crowds[i].users);
-	free(view->crowds);
+	crowds_release(&view->addresses);
+	crowds_release(&view->certificates);
 	free(view->sorted);
 	strs_release(&view->unseen);
 	*view = (struct census_view){0};

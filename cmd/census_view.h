@@ -6,11 +6,19 @@
 #include "cmd/ui.h"
 #include "state/census.h"
 
-/* Addresses that carry several users: a pooler, or a host that they share. */
+/*
+ * Several users behind one address (a pooler, or a host that they share), or with one certificate
+ * (a pooler, or a user name map).
+ */
 struct census_crowd {
-	const char *address;
+	const char *name; /* the address, or the leaf's name */
 	struct strs users;
 	size_t sessions;
+};
+
+struct census_crowds {
+	struct census_crowd *items;
+	size_t count;
 };
 
 struct census_view {
@@ -20,8 +28,8 @@ struct census_view {
 	const struct census_sample *last; /* NULL where nobody was asked */
 	int64_t switched;		  /* when clients got run->generation; 0 unknown */
 	const struct sighting **sorted;	  /* by user, generation, kind, what is connected first */
-	struct census_crowd *crowds;
-	size_t crowd_count;
+	struct census_crowds addresses;
+	struct census_crowds certificates;
 	struct strs unseen; /* users who were never seen with run->generation */
 };
 

@@ -318,12 +318,14 @@ everybody_is_counted() {
   check 'replication, with its new certificate' said 'replicator g2: 1 session' "replication db2 from"
   check 'a session from before the phase' said 'monitor g1: 1 session' 'early from 127.' \
     'no login with it since the clients switched: these sessions are older'
-  check 'an unknown certificate' said 'With a certificate that no generation that is kept has: app: serial' 'stranger from 127.'
+  check 'an unknown certificate' said 'with a certificate that no generation that is kept has: app: serial' 'stranger from 127.'
   check 'TLS without a certificate' said 'bare: 1 session, TLS without a certificate'
   check 'no TLS' said 'plain: 1 session, no TLS'
   check 'a socket' said 'over a socket, where no certificate is involved' 'local on'
-  check 'the pooler, with who is known to be behind it' said 'Behind one address (a pooler' 'batch' 'shop'
-  check 'who was never seen' said 'Never seen with g2' 'idle'
+  check 'the pooler, with who is known to be behind it' said 'with the certificate of another (a pooler' 'pooler: 2 sessions of batch, shop' \
+    'shopping from 127.' "on $DB1 (1, certificate of pooler)"
+  check 'and that its address is shared' said 'several users behind one address' ', shop'
+  check 'who was never seen' said 'never seen with g2' 'idle'
   check 'it fits a terminal of 80 columns' fits
   check 'the gate is said to be off' said 'no-census poc:'
 }
@@ -349,6 +351,7 @@ the_document_says_the_same() {
   check 'the socket' is "$(document 's("local")[0][2]')" local
   check 'behind the pooler' is "$(document 's("shopping") + s("night")')" \
     "(('shop', 'g2', 'certificate', 'pooler'), ('batch', 'g2', 'certificate', 'pooler'))"
+  check 'its certificate is shared' is "$(document 'd["shared_certificates"]')" "[{'leaf': 'pooler', 'users': ['batch', 'shop'], 'sessions': 2}]"
   check 'its address is shared' is "$(document '[set(("shop", "batch")) <= set(c["users"]) for c in d["shared_addresses"]][0]')" True
   check 'a login is not older than the session' is \
     "$(document 'all(x["oldest_login"] <= x["newest_login"] <= d["samples"][-1]["at"] for x in d["sightings"] if x["connected"])')" True
