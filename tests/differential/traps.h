@@ -34,6 +34,7 @@ struct trap {
 		enum severity severity;
 		const char *part;
 	} says[SAYS_MAX]; /* none: nothing that blocks */
+	bool quiet;	  /* the proof says nothing at all */
 	enum real real;
 	const char *said; /* a part of libpq's message, or of the server's log */
 	int64_t end;	  /* of the rotation, in seconds from now */
