@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "inventory/hosts.h"
+#include "state/canary.h"
 #include "state/play.h"
 #include "state/reached.h"
 #include "state/steps.h"
@@ -30,7 +31,8 @@ struct run {
 	size_t reached;	      /* hosts, all playbooks together */
 };
 
-static struct json *run_json(const struct rollout_step *step, const struct ansible_result *result)
+static struct json *run_json(const struct rollout_step *step, const struct ansible_result *result,
+			     int64_t at)
 {
 	struct json *object = js_new_object(), *hosts = js_new_array();
 	size_t changed = 0;
@@ -42,6 +44,7 @@ static struct json *run_json(const struct rollout_step *step, const struct ansib
 	(void)js_set_str(object, "playbook", step->playbook);
 	(void)js_set(object, "hosts", hosts);
 	(void)js_set_int(object, "changed", (int64_t)changed);
+	(void)js_set_int(object, "at", at);
 	(void)js_set_int(object, "ms", result->ms);
 	return object;
 }
@@ -57,11 +60,12 @@ static int run_step(struct session *session, const struct rollout_step *step, st
 				  .log_name = run->log_name,
 				  .number = number};
 	struct ansible_result result = {.hosts = NULL};
+	int64_t at = session->sys->now(session->sys);
 	int rc = run->log_name ? play_run(&result, session, &play, err)
 			       : play_check(session, &play, err);
 
 	run->reached += result.count;
-	if (!rc && evidence && js_push(evidence, run_json(step, &result)))
+	if (!rc && evidence && js_push(evidence, run_json(step, &result, at)))
 		rc = err_nomem(err);
 	ansible_result_release(&result);
 	return rc;
@@ -173,6 +177,25 @@ static bool done_before(const struct session *session, const struct plan *plan, 
 	return ended;
 }
 
+/* Behind a step with a canary: what its hosts log decides about the others. */
+static int watch(struct session *session, const struct plan *plan, const struct rollout_step *step,
+		 size_t number, struct json *evidence, struct err *err)
+{
+	struct json *run = number < js_count(evidence) ? js_at(evidence, number) : NULL;
+	char *key = step_key(plan, number);
+	int rc = 0;
+
+	/* What was kept of an earlier playbook may be lost. */
+	if (strcmp(js_str(run, "playbook", ""), step->playbook) != 0)
+		run = NULL;
+	rc = key ? canary_watch(session, plan, step, key, run, err) : err_nomem(err);
+	if (!rc && js_get(run, "canary"))
+		rc = reached_keep(session, key, false, run, err);
+
+	free(key);
+	return rc;
+}
+
 int step_rollout(struct session *session, struct plan *plan, struct json *evidence, struct err *err)
 {
 	struct plan_steps steps;
@@ -182,9 +205,11 @@ int step_rollout(struct session *session, struct plan *plan, struct json *eviden
 	for (size_t i = 0; i < steps.count; i++)
 		done += done_before(session, plan, i) && i == done;
 	rc = rc ? rc : recall(session, plan, done, evidence, err);
-	for (size_t i = done; i < steps.count && !rc; i++) {
-		rc = rollout_one(session, plan, steps.items[i], i, evidence, err);
-		if (!rc && loop_stop_count(session->stop) && i + 1 < steps.count)
+	for (size_t i = 0; i < steps.count && !rc; i++) {
+		if (i >= done)
+			rc = rollout_one(session, plan, steps.items[i], i, evidence, err);
+		rc = rc ? rc : watch(session, plan, steps.items[i], i, evidence, err);
+		if (!rc && i >= done && loop_stop_count(session->stop) && i + 1 < steps.count)
 			rc = err_set(err, ERR_STOPPED, "stopped between two playbooks, as asked");
 	}
 	if (rc == ERR_STOPPED)

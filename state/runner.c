@@ -8,6 +8,7 @@
 #include "proc/child.h"
 #include "state/gates.h"
 #include "state/access.h"
+#include "state/orphans.h"
 #include "state/steps.h"
 
 #define TRIES 5
@@ -140,6 +141,7 @@ static int look_before(struct session *session, struct plan *plan,
 	    plan->row.phase != PHASE_EMERGENCY) {
 		rc = step_verify(session, plan, NULL, skip, options->waivers, &seen, err);
 		rc = rc ? rc : check_gates(session, plan, skip, err);
+		rc = rc ? rc : orphans_before(plan, session, skip, err);
 	}
 	verify_release(&seen);
 	waivers_apply(options->waivers, &plan->findings, false);

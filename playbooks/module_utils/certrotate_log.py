@@ -222,7 +222,7 @@ class Failures(object):
                 entry[1], entry[2] = min(entry[1], event.when), max(entry[2], event.when)
 
     def answer(self, shift, most):
-        rows = [{"address": host, "reason": reason, "count": count, "first": first - shift, "last": last - shift}
+        rows = [{"address": host, "reason": reason, "count": count, "first": int(first - shift), "last": int(last - shift)}
                 for (host, reason), (count, first, last) in self.found.items()]
         rows.sort(key=lambda row: row["first"])
         return rows[-most:]
