@@ -143,8 +143,7 @@ int orphans_find(struct findings *out, const struct session *session, const stru
 		rc = strs_copy(&search.unknown, &deployed->unknown, err);
 	if (!rc && skip)
 		rc = strs_copy(&search.unknown, skip, err);
-	if (!rc &&
-	    hosts_read(&search.hosts, repo_root(session->repo), session->env->inventory, NULL))
+	if (!rc && hosts_read(&search.hosts, session->config->root, session->env->inventory, NULL))
 		search.hosts = (struct hosts)HOSTS_INIT;
 	for (size_t i = 0; i < gen->leaf_count && !rc; i++) {
 		const struct gen_leaf *leaf = &gen->leaves[i];

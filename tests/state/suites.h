@@ -15,5 +15,6 @@ Suite *prove_suite(void);
 Suite *expect_suite(void);
 Suite *judge_suite(void);
 Suite *census_suite(void);
+Suite *hosts_suite(void);
 
 #endif
