@@ -287,6 +287,7 @@ looks_at_files() {
   check 'a damaged bundle is found' exits 3 rotate verify
   check 'and named' said "$DB2: it serves the right certificate from memory" "root.crt holds a damaged certificate"
   as_server cp -p "$T/db2/kept.crt" "$T/db2/data/root.crt"
+  check 'mended, it loads it' reload 2
   as_server chmod 640 "$T/homes/replicator/.postgresql/postgresql.key"
   check "a client's key is looked at as well" exits 3 rotate verify
   check 'and named' said "$DB2: the client replicator cannot log in with its files" 'mode 0640'
