@@ -127,6 +127,9 @@ static int check_playbooks(const struct config *config, const struct environment
 	for (size_t i = 0; i < env->check.count && !rc; i++)
 		rc = check_readable(config, env, env->check.items[i].playbook, "a playbook",
 				    "rollout.check", false, err);
+	if (!rc && env->census_playbook)
+		rc = check_readable(config, env, env->census_playbook, "a playbook",
+				    "census.playbook", false, err);
 	for (int phase = 0; phase < ROLLOUT__MAX && !rc; phase++) {
 		char key[32];
 

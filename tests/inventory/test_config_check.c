@@ -104,6 +104,13 @@ START_TEST(a_check_that_is_missing_is_told_when_it_is_needed)
 				  "directory");
 	ck_assert_str_eq(err.hint, "'rollout.check' in certrotate.yml says where it is");
 	config_free(config);
+	put("certrotate.yml", "version: 1\ndefaults: {census: {playbook: count.yml}}\n");
+	config = load(&env);
+	ck_assert_int_eq(environment_check_files(config, env, false, &err), ERR_USAGE);
+	ck_assert_str_eq(err.msg, "a playbook of environment 'poc': count.yml: No such file or "
+				  "directory");
+	ck_assert_str_eq(err.hint, "'census.playbook' in certrotate.yml says where it is");
+	config_free(config);
 }
 END_TEST
 
