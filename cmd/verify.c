@@ -91,7 +91,9 @@ static int look(struct verify_result *result, struct session *session, struct li
 	input.before = before.count ? &before : NULL;
 	rc = rc ? rc : verify_run(result, session, &input, err);
 	if (!rc && !options->no_hosts && !options->no_login)
-		rc = verify_hosts(result, session, &input, NULL, err);
+		rc = verify_hosts(result, session, &input, NULL, err)
+			     ? err_hint_default(err, "--no-hosts leaves the files on the hosts out")
+			     : 0;
 	baseline_release(&before);
 	return rc ? rc : session_notes(&result->findings, session, err);
 }

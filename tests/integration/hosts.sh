@@ -123,9 +123,9 @@ all:
 END
 }
 
-# configuration [TRUST [SERVERS]]: lists of steps
+# configuration [TRUST [SERVERS [CHECK]]]: lists of steps
 configuration() {
-  local usual='[{playbook: rollout_new_certs.yml}]'
+  local usual='[{playbook: rollout_new_certs.yml}]' check=null
   cat <<END
 version: 1
 defaults:
@@ -134,6 +134,7 @@ defaults:
   rollout:
     trust: ${1:-$usual}
     servers: ${2:-$usual}
+    check: ${3:-$check}
   endpoints:
     - {name: $DB1, address: ${ADDRESSES[1]}, port: ${PORTS[1]}}
     - {name: $DB2, address: ${ADDRESSES[2]}, port: ${PORTS[2]}}
@@ -295,6 +296,39 @@ looks_at_files() {
   check 'all is well again' exits 0 rotate verify
 }
 
+# A playbook of somebody's own, by a task on this machine: what it leaves is not believed blindly.
+odd_reports() {
+  cat >"$R/odd.yml" <<'END'
+---
+- name: Look
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Tell
+      ansible.builtin.copy:
+        content: "{{ tell }}"
+        dest: "{{ certrotate_report_dir }}/{{ inventory_hostname }}.json"
+        mode: "0600"
+      delegate_to: localhost
+      become: false
+      when: tell is defined
+END
+  inventory | sed "s/^    $DB1:/&\n      tell: '{\"version\": 1, \"clusters\": ['/" >"$R/environments/poc/hosts"
+  configuration '' '' '[{playbook: odd.yml}]' >"$R/certrotate.yml"
+  team_commits "an odd playbook"
+  check 'reports that are none are found' exits 3 rotate verify
+  check 'and said to be none' said "$DB1: its files could not be looked at: its report:1:" \
+    "$DB2: its files could not be looked at: the playbook left no report about it"
+  inventory | sed "s/certrotate_clusters: .*db2.*/certrotate_clusters: [{data: \/nonexistent}]/" >"$R/environments/poc/hosts"
+  configuration >"$R/certrotate.yml"
+  team_commits "a cluster that is not there"
+  check 'a host where the playbook fails is named, and the others are looked at' exits 3 rotate verify
+  check 'with what Ansible said' said "$DB2: its files could not be looked at: failed in task 'Find what belongs to this host'" \
+    'is not a data directory of PostgreSQL' '1 of 2 hosts have files'
+  inventory >"$R/environments/poc/hosts"
+  team_commits "as it was"
+}
+
 # ---- who has the certificates -----------------------------------------------------------------------------------
 
 orphans() {
@@ -406,6 +440,7 @@ need ansible-playbook ansible-core
 [ -x "$BUILD/certrotate" ] || die "$BUILD/certrotate is missing: make all"
 make_servers
 looks_at_files
+odd_reports
 orphans
 silent_failures
 canary

@@ -375,6 +375,7 @@ secrecy() {
 
 # ---- what the check finds ---------------------------------------------------------------------------------------
 
+# shellcheck disable=SC2120 # check gives it its arguments
 look() {
   rm -rf "$T/reports" && mkdir -m 700 "$T/reports"
   ansible-playbook -i "$T/inventory" "$T/repository/check_certs.yml" -e "certrotate_report_dir=$T/reports" "$@" >"$T/rollout.out" 2>&1 ||
@@ -464,10 +465,12 @@ sees_reloads() {
   check "check: $what, a good reload ends that" until_true 10 sees_no_more
 }
 
+# shellcheck disable=SC2119
 sees_ignored() {
   look && reported db1 "'could not load SSL certificate revocation list file \"missing.crl\"' in c['ignored'] and f == []"
 }
 
+# shellcheck disable=SC2119
 sees_no_more() {
   look && reported db1 "c['ignored'] == ''"
 }
