@@ -72,14 +72,17 @@ static void carry(int from, int to)
 
 int main(int argc, char **argv)
 {
-	struct packet *held = calloc(HELD_MAX, sizeof(*held));
+	static struct packet held[HELD_MAX];
 	size_t first = 0, count = 0;
 	struct pollfd fds[2] = {{.events = POLLIN}, {.events = POLLIN}};
 	long long delay_us;
+	char *end;
 
-	if (argc != 4 || !held)
+	if (argc != 4)
 		return 2;
-	delay_us = atoi(argv[3]) * 1000LL;
+	delay_us = strtol(argv[3], &end, 10) * 1000LL;
+	if (*end || delay_us < 0)
+		return 2;
 	fds[0].fd = open_tun(argv[1]);
 	fds[1].fd = open_tun(argv[2]);
 	(void)puts("ready");

@@ -25,7 +25,9 @@
 #define SSLREQUEST   8
 #define DAYS	     30
 #define NETWORK_MASK 0xffffffU
+#define FDS_MAX	     65536
 
+/* By descriptor. */
 struct conn {
 	int fd;
 	SSL *ssl; /* NULL: the SSLRequest is awaited */
@@ -179,23 +181,22 @@ static int listen_on(int port)
 static void end(struct conn *conn)
 {
 	SSL_free(conn->ssl);
+	conn->ssl = NULL;
 	(void)close(conn->fd);
-	free(conn);
 }
 
-static void take_connections(int epoll, int listener)
+static void take_connections(int epoll, int listener, struct conn *conns)
 {
 	int fd;
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-		struct conn *conn = calloc(1, sizeof(*conn));
-		struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
+		struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 
-		if (!conn)
-			fail("memory");
-		conn->fd = fd;
-		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-			fail("epoll");
+		if (fd >= FDS_MAX || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+			(void)close(fd);
+			continue;
+		}
+		conns[fd] = (struct conn){fd, NULL};
 	}
 }
 
@@ -236,7 +237,8 @@ static void serve(const char *dir, int count, int port)
 	X509 **certs = read_certs(dir, count);
 	SSL_CTX *ctx = new_ctx(dir);
 	int listener = listen_on(port), epoll = epoll_create1(EPOLL_CLOEXEC);
-	struct epoll_event listening = {.events = EPOLLIN, .data.ptr = NULL};
+	struct epoll_event listening = {.events = EPOLLIN, .data.fd = listener};
+	static struct conn conns[FDS_MAX];
 	struct epoll_event events[EVENTS];
 
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -248,22 +250,32 @@ static void serve(const char *dir, int count, int port)
 		int ready = epoll_wait(epoll, events, EVENTS, -1);
 
 		for (int i = 0; i < ready; i++) {
-			struct conn *conn = events[i].data.ptr;
+			struct conn *conn = &conns[events[i].data.fd];
 
-			if (!conn)
-				take_connections(epoll, listener);
+			if (events[i].data.fd == listener)
+				take_connections(epoll, listener, conns);
 			else if (conn->ssl ? !go_on(conn) : !begin_tls(conn, ctx, certs, count))
 				end(conn);
 		}
 	}
 }
 
+static int number(const char *text)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	if (*end || value < 1 || value > 65535)
+		fail(text);
+	return (int)value;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[1], "make"))
-		make(argv[2], atoi(argv[3]), argv[4]);
+		make(argv[2], number(argv[3]), argv[4]);
 	else if (argc == 5 && !strcmp(argv[1], "serve"))
-		serve(argv[2], atoi(argv[3]), atoi(argv[4]));
+		serve(argv[2], number(argv[3]), number(argv[4]));
 	else
 		return 2;
 	return 0;
