@@ -14,6 +14,7 @@ Suite *waiver_suite(void);
 Suite *prove_suite(void);
 Suite *expect_suite(void);
 Suite *judge_suite(void);
+Suite *reached_suite(void);
 Suite *census_suite(void);
 Suite *hosts_suite(void);
 
