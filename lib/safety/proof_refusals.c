@@ -277,7 +277,7 @@ static int report_one(struct proof *proof, const struct side *side, const struct
 	sys_time_text(proof->in->end, when);
 	return findings_add(out, "expires-soon", SEVERITY_BLOCK, subject, PROOF_ADVICE_END, err,
 			    "%s that hold the bundle '%s' will refuse its %s certificate before "
-			    "the rotation can end (%s): %s",
+			    "the rotation can end (%s): by then %s",
 			    side->others, group->bundle->in->label, proof_generation_name(group->g),
 			    when, pair->at_end->reason);
 }
