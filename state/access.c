@@ -97,16 +97,18 @@ static int hold_users(struct looking *looking, const struct access_answer *answe
 	return rc;
 }
 
-static int not_asked(struct looking *looking, const char *server, const char *key,
-		     const char *message, struct err *err)
+static int not_asked(struct looking *looking, const char *server, const struct pg_result *result,
+		     struct err *err)
 {
-	const struct access_options *options = looking->options;
+	const char *check = looking->options->new_gen ? "client-mapping" : "hidden-client";
+	bool refused = result->outcome == PG_REFUSED_SERVER || result->outcome == PG_REFUSED_TLS;
 
 	add_scram(looking, PROOF_SCRAM_UNKNOWN);
-	return access_note_add(&looking->notes,
-			       options->new_gen ? "client-mapping" : "hidden-client", key, server,
-			       "let login.user of certrotate.yml in from here with its certificate",
-			       err, "its rules and its own logins were not looked at: %s", message);
+	return access_note_add(
+		&looking->notes, check, pg_outcome_name(result->outcome), server,
+		refused ? "let login.user of certrotate.yml in from here with its certificate"
+			: NULL,
+		err, "its rules and its own logins were not looked at: %s", result->message);
 }
 
 /* Databases that wait to be looked into: the endpoint of each, and its name. */
@@ -216,8 +218,7 @@ static int read_answer(struct looking *looking, struct databases *queue, size_t 
 	int rc = 0;
 
 	if (result->outcome != PG_ACCEPTED)
-		return not_asked(looking, endpoint->name, pg_outcome_name(result->outcome),
-				 result->message, err);
+		return not_asked(looking, endpoint->name, result, err);
 	looking->out->answered++;
 	if (looking->options->new_gen)
 		rc = hold_users(looking, &answer, err);
@@ -337,6 +338,9 @@ int access_look(struct access_look *out, struct session *session,
 		.out = out, .session = session, .options = options, .first_scram = true};
 	int rc = loop_new(&looking.loop, session->sys, session->stop, err);
 
+	/* Nothing is known of those who are left out. */
+	if (options->skip && options->skip->count)
+		looking.first_scram = false;
 	*out = (struct access_look){.scram = PROOF_SCRAM_UNKNOWN};
 	rc = rc ? rc : look(&looking, err);
 	for (size_t i = 0; i < looking.user_count; i++) {

@@ -421,6 +421,10 @@ grants_open_what_is_closed() {
   check 'with the file, it is as a superuser sees it' is "$(mappings)" "$(warned "$FAILING")"
   check 'the rest too' exits 0 rotate -v prove
   check 'without a word about rights' not_said 'permission denied' 'primary_conninfo is not shown' 'GRANT'
+  logs_in_as nowhere
+  check 'a user who is not let in asks nothing' exits 0 rotate -v prove
+  check 'which is said of both servers' said "its rules and its own logins were not looked at: $DB1:$PORT" 'no pg_hba.conf entry' \
+    "(the same on $DB1, $DB2)" 'let login.user of certrotate.yml in from here with its certificate'
   logs_in_as postgres
 }
 
@@ -431,6 +435,7 @@ a_user_who_would_be_shut_out_stops_the_phase() {
   check 'stops trust already, by name' said \
     "client moving: on $DB1, pg_hba.conf line 23 (hostssl all moving all cert clientname=DN map=dn), map 'dn', lets in the DN 'CN=moving,O=Acme,C=NL' of the old certificate as role moving, not the new one's 'CN=moving,O=Acme BV,C=NL'" \
     'add this line to pg_ident.conf there and reload: dn "CN=moving,O=Acme BV,C=NL" moving'
+  check 'who knows better waives it by name' exits 0 go "${waive[@]}" --waive 'client-mapping=client moving:the map follows' --to trusted
   { ident && echo 'dn "CN=moving,O=Acme BV,C=NL" moving'; } | rules 1 pg_ident.conf
   check 'with both names in the map it goes on, to the last phase before clients switch' exits 0 go "${waive[@]}" --to servers-switched
   ident | rules 1 pg_ident.conf
