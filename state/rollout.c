@@ -13,6 +13,8 @@
 #include "state/verify_hosts.h"
 
 #define PATIENCE_MS 20000
+#define NAMES_SHOWN 4 /* in an error, of those of whom the same is said */
+#define NAMES_SIZE  1024
 
 int step_mark(struct session *session, const struct plan *plan, const char *step, const char *mark,
 	      const char *key, const char *note, struct err *err)
@@ -237,21 +239,31 @@ static void verify_generations(struct verify_input *input, const struct plan *pl
 	}
 }
 
-static int differs(const struct plan *plan, const struct findings *findings, struct err *err)
+/* The first that blocks, with all of whom the same is said. */
+static void say_first(const struct plan *plan, const struct findings *findings, struct err *err)
 {
-	size_t count = findings_count(findings, SEVERITY_BLOCK);
+	size_t count = findings_count(findings, SEVERITY_BLOCK), i = 0;
+	struct finding_groups groups;
+	char names[NAMES_SIZE];
 
-	for (size_t i = 0; i < findings->count; i++) {
-		const struct finding *finding = &findings->items[i];
-
-		if (finding->severity != SEVERITY_BLOCK || finding->waived)
-			continue;
+	if (findings_group(&groups, findings, err))
+		return;
+	while (i < groups.count &&
+	       (groups.items[i].first->severity != SEVERITY_BLOCK || groups.items[i].first->waived))
+		i++;
+	if (i < groups.count) {
+		strs_join(&groups.items[i].subjects, NAMES_SHOWN, names, sizeof(names));
 		err_set(err, ERR_FAIL,
 			"%s is rolled out, but does not hold (%zu finding%s): %s: %s",
-			phase_name(plan->row.phase), count, count == 1 ? "" : "s", finding->subject,
-			finding->reason);
-		break;
+			phase_name(plan->row.phase), count, count == 1 ? "" : "s", names,
+			groups.items[i].first->reason);
 	}
+	findings_group_release(&groups);
+}
+
+static int differs(const struct plan *plan, const struct findings *findings, struct err *err)
+{
+	say_first(plan, findings, err);
 	return err_hint(err,
 			"the phase is unfinished: mend it and type 'certrotate %s' again, or "
 			"turn round with 'certrotate %s'",

@@ -24,6 +24,7 @@ struct subject {
 	bool answered;	    /* with a certificate, at one of its addresses at least */
 	bool asks;	    /* for a client certificate */
 	bool foreign;	    /* asks for one of CAs that are not the inventory's */
+	bool turned_away;   /* it was said that it does not take the user */
 	bool looked_inside; /* it was asked for replication and archiving */
 	bool differs;	    /* something that time may mend */
 };

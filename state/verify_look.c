@@ -138,9 +138,9 @@ static int judge_refused_user(struct subject *subject, const struct attempt *att
 {
 	static const char no_certificate[] = "requires a valid client certificate";
 
-	if (subject->looked_inside)
+	if (subject->turned_away)
 		return 0;
-	subject->looked_inside = true;
+	subject->turned_away = true;
 	if (!subject->asks && result->server_message &&
 	    strstr(result->server_message, no_certificate)) {
 		verify_outcome(subject, attempt->check, false);
