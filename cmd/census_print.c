@@ -330,14 +330,33 @@ void census_print(struct ui *ui, const struct census_view *view)
 	print_trend(ui, view);
 }
 
-static const struct census_count *count_of(const struct census_sample *sample,
-					   const char *generation)
+static size_t sessions_of(const struct census_sample *sample, const char *generation)
 {
 	for (size_t i = 0; i < sample->count_count; i++) {
 		if (!strcmp(sample->counts[i].generation, generation))
-			return &sample->counts[i];
+			return sample->counts[i].sessions;
 	}
-	return NULL;
+	return 0;
+}
+
+/* What has changed since then: "g1 40, g2 0"; "" for nothing. */
+static void changes_since(char *out, size_t size, const struct census_sample *then,
+			  const struct census_sample *last)
+{
+	const struct census_sample *const both[] = {then, last};
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t s = 0; s < 2; s++) {
+		for (size_t i = 0; i < both[s]->count_count && len < size; i++) {
+			const char *generation = both[s]->counts[i].generation;
+			size_t before = sessions_of(then, generation);
+
+			if (before != sessions_of(last, generation) && (!s || !before))
+				len += (size_t)snprintf(out + len, size - len, "%s%s %zu",
+							len ? ", " : "", generation, before);
+		}
+	}
 }
 
 /* The sample to compare with: a day before the last one, else the first of all. */
@@ -352,8 +371,7 @@ static const struct census_sample *compared(const struct census *census)
 void census_summary(char *out, size_t size, const struct census *census, int64_t now)
 {
 	const struct census_sample *last, *then;
-	char text[512], when[32], earlier[32], was[512] = "";
-	size_t len = 0;
+	char text[512], when[32], earlier[32], was[512];
 
 	out[0] = '\0';
 	if (!census->sample_count)
@@ -361,16 +379,9 @@ void census_summary(char *out, size_t size, const struct census *census, int64_t
 	last = &census->samples[census->sample_count - 1];
 	then = compared(census);
 	sample_text(text, sizeof(text), last);
+	changes_since(was, sizeof(was), then, last);
 	census_age(when, sizeof(when), now - last->at);
 	census_age(earlier, sizeof(earlier), now - then->at);
-	for (size_t i = 0; i < then->count_count && len < sizeof(was); i++) {
-		const struct census_count *is = count_of(last, then->counts[i].generation);
-
-		if (then != last && (is ? is->sessions : 0) != then->counts[i].sessions)
-			len += (size_t)snprintf(was + len, sizeof(was) - len, "%s%s was %zu",
-						len ? ", " : "; ", then->counts[i].generation,
-						then->counts[i].sessions);
-	}
-	(void)snprintf(out, size, "%s (%s ago%s%s%s%s)", text, when, was, len ? " " : "",
-		       len ? earlier : "", len ? " ago" : "");
+	(void)snprintf(out, size, "%s (%s ago%s%s%s%s)", text, when, was[0] ? "; " : "",
+		       was[0] ? earlier : "", was[0] ? " ago: " : "", was);
 }

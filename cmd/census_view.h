@@ -43,8 +43,8 @@ void census_print(struct ui *ui, const struct census_view *view);
 struct json *census_document(const struct census_view *view);
 
 /*
- * "g1 12, g2 30 (1 h ago; g1 was 40 1 day ago)" from the record alone, for status; "" without a
- * sample. now: seconds since the epoch.
+ * "g1 12, g2 30 (25 min ago; 24 h ago: g1 40, g2 0)" from the record alone, for status; "" without
+ * a sample. now: seconds since the epoch.
  */
 void census_summary(char *out, size_t size, const struct census *census, int64_t now);
 /* The same as an object; NULL without a sample. */

@@ -7,5 +7,6 @@
 Suite *options_suite(void);
 Suite *wrap_suite(void);
 Suite *manual_suite(void);
+Suite *census_suite(void);
 
 #endif

@@ -176,8 +176,13 @@ for name, text in (("postgresql.crt", certs["client"][user]), ("postgresql.key",
 
 rules() {
   printf '%s\n' 'local all all trust' 'host replication all 127.0.0.0/8 trust' 'hostnossl all plain 127.0.0.0/8 trust' \
-    'hostssl all bare 127.0.0.0/8 trust' 'hostssl all shop,batch 127.0.0.0/8 cert map=pool' \
+    'hostssl all bare 127.0.0.0/8 trust' 'hostssl all shop,batch,postgres 127.0.0.0/8 cert map=pool' \
     'hostssl all all 127.0.0.0/8 cert clientcert=verify-full'
+}
+
+identities() {
+  printf 'pool pooler %s\n' shop batch postgres
+  echo 'pool postgres postgres'
 }
 
 start_servers() {
@@ -186,7 +191,7 @@ start_servers() {
   [ "$(id -u)" != 0 ] || chown "$SERVER_USER" "$T/db1"
   start_pg "$T/db1/data" "$ADDRESS1" "$PORT1" "ssl_ca_file = 'root.crt'" "wal_keep_size = '64MB'"
   rules | as_server tee "$T/db1/data/pg_hba.conf" >/dev/null
-  printf 'pool pooler %s\n' shop batch | as_server tee "$T/db1/data/pg_ident.conf" >/dev/null
+  identities | as_server tee "$T/db1/data/pg_ident.conf" >/dev/null
   for user in $CLIENTS bare plain shop batch; do
     [ "$user" = "$SERVER_USER" ] || quietly sql "$PORT1" "CREATE ROLE $user LOGIN"
   done
@@ -262,7 +267,7 @@ start_pooler() {
   program=$(PATH=$PATH:/usr/sbin command -v pgbouncer) || die "pgbouncer is missing: install the package pgbouncer"
   POOL_PORT=$(free_port "$ADDRESS1")
   mkdir "$T/pooler"
-  printf '"shop" ""\n"batch" ""\n' >"$T/pooler/users"
+  printf '"%s" ""\n' shop batch postgres >"$T/pooler/users"
   cat >"$T/pooler/ini" <<EOF
 [databases]
 postgres = host=$DB1 port=$PORT1
@@ -276,6 +281,10 @@ pool_mode = session
 server_tls_sslmode = require
 server_tls_cert_file = $files/postgresql.crt
 server_tls_key_file = $files/postgresql.key
+client_tls_sslmode = allow
+client_tls_cert_file = $T/db1/data/server.crt
+client_tls_key_file = $T/db1/data/server.key
+client_tls_ca_file = $T/db1/data/root.crt
 EOF
   # Its resolver knows no hostaddr; the name is not verified here.
   sed -i "s/host=$DB1/host=$ADDRESS1/" "$T/pooler/ini"
@@ -379,8 +388,26 @@ who_cannot_be_asked() {
   check 'a server that is down' exits 1 census "$T/down.yml"
   check 'is named, and the others are counted' said 'census-server db3.example.com:' 'refused' 'servers 3 asked, 2 answered' 'app g1'
   configuration postgres '' "    - {name: $DB1, address: $ADDRESS1, port: $POOL_PORT, protocol: postgres}" >"$T/pool.yml"
-  check 'a port of a server without TLS' exits 1 census "$T/pool.yml"
-  check 'is named with its port, the server is not' said "census-server $DB1:$POOL_PORT"
+  check 'a pooler with TLS, named as an endpoint, hides who is connected to it' exits 0 census "$T/pool.yml" -v
+  check 'that is said, and it counts neither as asked nor as missed' said 'servers 2 asked, 2 answered' \
+    "census-pooler $DB1:$POOL_PORT: port $POOL_PORT answers for another server"
+}
+
+# A server that was left behind takes the certificate of before.
+left_behind() {
+  as_server cp "$T/db1/data/root.crt" "$T/db1/root.kept"
+  as_server cp "$T/db1/root.first" "$T/db1/data/root.crt"
+  on 1 'SELECT pg_reload_conf()' >/dev/null
+  until_true 10 not lets_in_report || die 'the server still takes new certificates'
+  check 'a server with the bundle of before is asked with the old certificate' exits 0 rotate census
+  check 'and tells all' said 'servers 2 asked, 2 answered'
+  as_server cp "$T/db1/root.kept" "$T/db1/data/root.crt"
+  on 1 'SELECT pg_reload_conf()' >/dev/null
+  until_true 10 lets_in_report || die 'the server does not take new certificates'
+}
+
+lets_in_report() {
+  "$PG_BIN/psql" -XAtq "dbname=postgres $(files_of report)" -c 'SELECT 1' >/dev/null 2>&1
 }
 
 through_ansible() {
@@ -395,6 +422,21 @@ through_ansible() {
   until_true 20 streams || die "the standby does not stream"
 }
 
+# What systemd thinks of the units that are installed.
+units() {
+  local kind
+  command -v systemd-analyze >/dev/null || {
+    echo 'left out: systemd-analyze is not there'
+    return
+  }
+  for kind in service timer; do
+    sed "s|@bindir@|$BUILD|" "$ROOT/systemd/certrotate-census@.$kind" >"$T/certrotate-census@poc.$kind"
+    # It cannot find the manual of what is not installed.
+    systemd-analyze verify --man=no "$T/certrotate-census@poc.$kind" >"$T/units" 2>&1
+    check "the $kind is one that systemd takes" is "$(cat "$T/units")" ''
+  done
+}
+
 # The same question to the oldest and the newest PostgreSQL, with the primary's certificate.
 other_version() {
   local version=$1 bin=$BUILD/postgres/$1/bin data=$T/version$1/data port file session
@@ -406,7 +448,7 @@ other_version() {
   PG_BIN=$bin make_pg "$data" "$ADDRESS1" "$port" 'ssl = on' "ssl_ca_file = 'root.crt'"
   for file in server.crt server.key root.crt; do as_server cp -p "$T/db1/data/$file" "$data/$file"; done
   rules | as_server tee "$data/pg_hba.conf" >/dev/null
-  printf 'pool pooler %s\n' shop batch | as_server tee "$data/pg_ident.conf" >/dev/null
+  identities | as_server tee "$data/pg_ident.conf" >/dev/null
   PG_BIN=$bin run_pg "$data"
   for file in app monitor; do quietly sql "$port" "CREATE ROLE $file LOGIN"; done
   quietly sql "$port" 'GRANT pg_read_all_stats TO monitor'
@@ -494,6 +536,7 @@ main() {
   take_files app
   hold web "$(files_of app)"
   hold early "$(files_of monitor)"
+  as_server cp "$T/db1/data/root.crt" "$T/db1/root.first"
   check 'generate, trust, servers and clients' exits 0 rotate next --to clients-switched --yes
   hold late "$(files_of app)"
   hold fresh "$(files_of report)"
@@ -506,7 +549,9 @@ main() {
   the_document_says_the_same
   status_knows_without_a_network
   who_cannot_be_asked
+  left_behind
   through_ansible
+  units
   other_version 13
   other_version 18
   by_a_timer
