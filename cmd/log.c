@@ -5,6 +5,27 @@
 #include "cmd/context.h"
 #include "state/runner.h"
 
+#define NAMES_SHOWN 6
+
+/* What did not hold everywhere, and was waived: "2 of 3 endpoints answer with TLS; not: db3" */
+static void print_check(struct ui *ui, const struct json *check)
+{
+	long long asked = js_int(check, "asked", 0), held = js_int(check, "held", 0);
+	const struct json *stragglers = js_get(check, "stragglers");
+	struct buf names;
+
+	if (held == asked)
+		return;
+	buf_init(&names, BUF_TEXT_MAX);
+	for (size_t i = 0; i < js_count(stragglers) && i < NAMES_SHOWN; i++)
+		buf_addf(&names, "%s%s", i ? ", " : "", js_string_value(js_at(stragglers, i)));
+	if (js_count(stragglers) > NAMES_SHOWN)
+		buf_addf(&names, " and %zu more", js_count(stragglers) - NAMES_SHOWN);
+	ui_prose(ui, 4, "  %lld of %lld endpoints %s; not: %s\n", held, asked,
+		 js_str(check, "expected", "?"), names.data);
+	buf_release(&names);
+}
+
 static void print_entry(struct ui *ui, const struct json *entry)
 {
 	const struct json *probes = js_get(entry, "probes");
@@ -30,8 +51,10 @@ static void print_entry(struct ui *ui, const struct json *entry)
 		       (long long)js_int(run, "changed", 0), (double)js_int(run, "ms", 0) / 1000.0);
 	}
 	if (js_is_object(probes))
-		ui_out(ui, "  endpoints as expected: %zu, logins: %zu\n",
+		ui_out(ui, "  endpoints looked at: %zu, logins: %zu\n",
 		       store_list_count(probes, "leaves"), store_list_count(probes, "logins"));
+	for (size_t i = 0; i < js_count(js_get(probes, "checks")); i++)
+		print_check(ui, js_at(js_get(probes, "checks"), i));
 	for (size_t i = 0; i < js_count(acks); i++) {
 		const struct json *ack = js_at(acks, i);
 		const char *who = js_str(ack, "who", "");
