@@ -265,9 +265,14 @@ git -C "$R" pull -q
 check 'revert with a host left out' rotate revert --yes --waive 'hosts=db2:power supply'
 check 'it is recorded as behind' is "$(state "d['behind']")" "['db2.example.com']"
 check 'status names it' says 'was left out of a rollout' rotate status
+check 'the revert before, without it' rotate revert --yes --waive 'hosts=db2:power supply'
+check 'what it still has would be refused from then on' says 'block behind host db2.example.com: left behind, it still has its new certificate' rotate revert --yes --waive 'hosts=db2:power supply'
+check 'and nothing has changed' is "$(state "d['behind'], d['state']")" "['db2.example.com'] trusted"
+check 'prove says that it would be brought up to date' says 'it is brought up to date first' rotate prove
 check 'the next phase wants it first' exits 3 rotate next --yes
 (cd "$R" && cp "$T/rollout.yml" rollout_new_certs.yml && git commit -qam up && git push -q)
 check 'once it is up it is brought up to date' says 'db2.example.com was left behind' rotate next --yes
+check 'it comes along again' rotate next --yes
 check 'and nobody is behind' is "$(state "d['behind'], d['state']")" '[] clients-switched'
 
 # ---------------------------------------------------------------- merge requests
