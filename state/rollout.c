@@ -287,6 +287,7 @@ static int look(struct session *session, const struct plan *plan, bool before,
 	rc = rc ? rc : verify_run(result, session, input, err);
 	if (!rc && before)
 		rc = baseline_write(path, key, result->evidence, err);
+	input->before = NULL;
 	baseline_release(&figures);
 	free(path);
 	free(key);
