@@ -72,7 +72,14 @@ static int lock_record(int *fd, const struct session *session, struct err *err)
 		(void)nanosleep(&pause, NULL);
 	}
 	free(path);
-	return rc ? rc : *fd < 0 ? *fd : (err_clear(err), 0);
+	if (!rc && *fd >= 0) {
+		err_clear(err);
+		return 0;
+	}
+	rc = rc ? rc : *fd;
+	err_hint_default(err, "the record is that of the clone: count as the user who types "
+			      "'certrotate next' there");
+	return rc;
 }
 
 /* When the rotation under way began: "20261121T013000Z-7f3a". */

@@ -24,6 +24,10 @@ static void check(const struct config *config)
 			if (!path_is_inside(paths[j]))
 				abort();
 		}
+		if (env->census_playbook && !path_is_inside(env->census_playbook))
+			abort();
+		if (!env->census_certificate != !env->census_key)
+			abort();
 	}
 }
 
