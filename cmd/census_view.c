@@ -124,7 +124,9 @@ static int find_crowds(struct census_crowds *crowds, const struct census_view *v
 		const char *name = by == by_leaf ? items[start]->leaf : items[start]->address;
 
 		for (end = start + 1; end < count; end++) {
-			if (strcmp(by == by_leaf ? items[end]->leaf : items[end]->address, name))
+			const char *other = by == by_leaf ? items[end]->leaf : items[end]->address;
+
+			if (strcmp(other, name) != 0)
 				break;
 		}
 		rc = note_crowd(crowds, name, items + start, end - start, err);
