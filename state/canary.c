@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "state/reached.h"
 #include "state/steps.h"
 #include "state/verify_hosts.h"
 
@@ -219,14 +220,30 @@ static int watch_init(struct watch *watch, const struct json *run, bool again, s
 		(void)snprintf(watch->names, sizeof(watch->names), "all hosts");
 	watch->began = js_int(run, "at", now);
 	watch->ended = watch->began + js_int(run, "ms", 0) / 1000;
-	watch->from = again ? now : watch->began;
-	watch->until = (again ? now : watch->ended) + watch->step->canary;
+	watch->from = again ? now : js_int(js_get(run, "canary"), "from", watch->began);
+	watch->until = (watch->from > watch->ended ? watch->from : watch->ended) +
+		       watch->step->canary;
 	return rc;
 }
 
-static int watch_it(struct watch *watch, struct json *run, bool again, struct err *err)
+/* A second watch may be cut off as well: then it is still the second. */
+static int keep_from(const struct watch *watch, const char *key, struct json *run, struct err *err)
+{
+	struct json *object = js_new_object();
+
+	(void)js_set_int(object, "from", watch->from);
+	if (js_set(run, "canary", object))
+		return err_nomem(err);
+	return reached_keep(watch->session, key, false, run, err);
+}
+
+static int watch_it(struct watch *watch, const char *key, struct json *run, bool again,
+		    struct err *err)
 {
 	int rc = watch_init(watch, run, again, err);
+
+	if (!rc && again && run)
+		rc = keep_from(watch, key, run, err);
 
 	if (!rc)
 		log_line(watch->session->log, LOG_INFO,
@@ -263,7 +280,7 @@ int canary_watch(struct session *session, const struct plan *plan, const struct 
 	}
 	rc = step_mark(session, plan, STEP, "begin", own, step->playbook, err);
 	if (!rc) {
-		rc = watch_it(&watch, run, again, err);
+		rc = watch_it(&watch, key, run, again, err);
 		if (rc == ERR_GATE)
 			(void)step_mark(session, plan, STEP, "fail", own, err->msg, NULL);
 		else if (!rc)

@@ -406,6 +406,21 @@ canaries() { # MARK: how many lines of the journal
   grep -c "\"step\": *\"canary\", *\"mark\": *\"$1\"" "$R/.git/certrotate/poc/journal"
 }
 
+begins_again() {
+  [ "$(canaries begin)" = 2 ]
+}
+
+# Ctrl-C while it waits.
+stopped_at_canary() {
+  local pid got=0
+  "$BUILD/certrotate" -C "$R" next --yes &
+  pid=$!
+  until_true 60 begins_again && sleep 1
+  kill -INT $pid
+  wait $pid || got=$?
+  return $got
+}
+
 canary() {
   local steps="[{playbook: rollout_new_certs.yml, limit: $DB2, canary: 6s}, {playbook: second.yml}]"
   sed "s/^  tasks:/&\n    - name: Not yet\n      ansible.builtin.stat:\n        path: $(sed 's/[/]/\\\//g' <<<"$T/go")\n      register: certrotate_go\n      failed_when: not certrotate_go.stat.exists\n/" \
@@ -423,12 +438,14 @@ canary() {
   check 'the journal has it' is "$(canaries begin) $(canaries fail)" '1 1'
   stop_loads
   client 127.0.0.8 "$T/other.crt"
-  check 'with the client mended the canary passes, and the next step is tried' exits 1 go next
+  check 'with the client mended it waits once more, until it is told to stop' exits 1 stopped_at_canary
+  check 'which it says' said 'stopped while waiting behind the canary'
+  check 'then the canary passes, and the next step is tried' exits 1 go next
   check 'which fails by itself' said 'second.yml' "Not yet"
-  check 'the journal has that too' is "$(canaries begin) $(canaries fail) $(canaries end)" '2 1 1'
+  check 'the journal has that too' is "$(canaries begin) $(canaries fail) $(canaries end)" '3 1 1'
   touch "$T/go"
   check 'next goes on' exits 0 go next
-  check 'without waiting once more' is "$(canaries begin) $(canaries end)" '2 1'
+  check 'without waiting once more' is "$(canaries begin) $(canaries end)" '3 1'
   check 'servers is complete' whole servers-switched
   check 'the history says that the canary passed' is "$(state "[r['canary']['new_failures'] for r in d['history'][-1]['rollout'] if 'canary' in r]")" '[0]'
   stop_loads
