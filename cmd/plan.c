@@ -177,13 +177,12 @@ static int print_json(struct ui *ui, struct session *session, const struct plan 
 }
 
 /* As this machine's record has it: a plan asks no server. */
-static int with_gates(struct plan *plan, struct session *session, const struct waivers *waivers,
-		      struct err *err)
+static int with_gates(struct plan *plan, struct session *session, struct err *err)
 {
 	struct gates_input input = {.row = &plan->row, .stays = &plan->new_gen};
 	int rc = plan->resume ? 0 : gates_check(&plan->findings, session, &input, err);
 
-	waivers_apply(waivers, &plan->findings, false);
+	plan_waive(plan, &plan->findings, false);
 	findings_sort(&plan->findings);
 	return rc;
 }
@@ -230,7 +229,7 @@ static int look_ahead(struct ui *ui, const struct options *options, struct sessi
 		return rc;
 	if (!with_diff)
 		rc = ask_servers(&plan, session, err);
-	rc = rc ? rc : with_gates(&plan, session, waivers, err);
+	rc = rc ? rc : with_gates(&plan, session, err);
 	rc = rc ? rc : show_plan(ui, options, session, &plan, with_diff, err);
 	if (!rc)
 		waivers_say_unused(ui, waivers);

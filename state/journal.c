@@ -105,6 +105,13 @@ int journal_write(struct journal *journal, const char *rotation, const char *pha
 	return rc;
 }
 
+bool journal_knows(const struct journal *journal, const char *key)
+{
+	size_t ended;
+
+	return strmap_get(&journal->ended, key, &ended);
+}
+
 bool journal_ended(const struct journal *journal, const char *key)
 {
 	size_t ended = 0;

@@ -36,6 +36,8 @@ void journal_release(struct journal *journal);
 int journal_write(struct journal *journal, const char *rotation, const char *phase,
 		  const char *direction, const char *step, const char *mark, const char *key,
 		  const char *note, struct err *err);
+/* Whether there is a line about that action at all. */
+bool journal_knows(const struct journal *journal, const char *key);
 bool journal_ended(const struct journal *journal, const char *key);
 
 #endif

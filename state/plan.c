@@ -351,6 +351,15 @@ static int set_behind(struct plan *plan, struct err *err)
 	return rc;
 }
 
+/* Whoever goes on with the phase need not give them again: a merge may take days. */
+static int set_waivers(struct plan *plan, struct session *session, struct err *err)
+{
+	js_free(plan->store.waivers);
+	plan->store.waivers = waivers_json(plan->given, session->by,
+					   session->sys->now(session->sys));
+	return plan->store.waivers ? 0 : err_nomem(err);
+}
+
 /* The state file as the edit writes it. */
 static int begin(struct plan *plan, struct session *session, const struct plan_options *options,
 		 struct err *err)
@@ -369,6 +378,7 @@ static int begin(struct plan *plan, struct session *session, const struct plan_o
 	rc = set_generations(plan, err);
 	rc = rc ? rc : set_hosts(plan, err);
 	rc = rc ? rc : set_behind(plan, err);
+	rc = rc ? rc : set_waivers(plan, session, err);
 	return rc ? rc
 		  : store_begin(&plan->store, &plan->row, session->by, session->host,
 				session->sys->now(session->sys), options->reason, err);
@@ -448,10 +458,12 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 {
 	int rc;
 
-	*plan = (struct plan){0};
+	*plan = (struct plan){.given = options->waivers};
 	rc = store_copy(&plan->store, &session->store, err);
 	rc = rc ? rc
 		: plan_choose(&plan->row, &plan->resume, &plan->turn, &session->store, event, err);
+	if (!rc && plan->resume)
+		rc = waivers_from_json(&plan->kept, plan->store.waivers, err);
 	rc = rc ? rc : session_chain(session, err);
 	rc = rc ? rc : check_take_back(plan, session, err);
 	rc = rc ? rc : waivers_subjects(&plan->skip, options->waivers, "hosts", err);
@@ -475,9 +487,15 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 		plan_release(plan);
 		return rc;
 	}
-	waivers_apply(options->waivers, &plan->findings, false);
+	plan_waive(plan, &plan->findings, false);
 	findings_sort(&plan->findings);
 	return 0;
+}
+
+void plan_waive(const struct plan *plan, struct findings *findings, bool named)
+{
+	waivers_apply(plan->given, findings, named);
+	waivers_apply(&plan->kept, findings, named);
 }
 
 void plan_release(struct plan *plan)
@@ -494,6 +512,7 @@ void plan_release(struct plan *plan)
 	holding_files_release(&plan->files);
 	store_release(&plan->store);
 	strs_release(&plan->skip);
+	waivers_release(&plan->kept);
 	free(plan->rotation);
 	free(plan->summary);
 	free(plan->scope);

@@ -33,6 +33,12 @@ void waivers_release(struct waivers *waivers);
  * must not be passed over wholesale.
  */
 void waivers_apply(const struct waivers *waivers, struct findings *findings, bool named);
+/*
+ * As state.json keeps them while a phase is under way, "hosts" aside: [{gate, subject, reason, by,
+ * at}]. Who is left out is said anew each time, because a host may be up again.
+ */
+struct json *waivers_json(const struct waivers *waivers, const char *by, int64_t now);
+int waivers_from_json(struct waivers *out, const struct json *array, struct err *err);
 /* The subjects waived at a gate, added to out: "hosts" gives the hosts to be left out. */
 int waivers_subjects(struct strs *out, const struct waivers *waivers, const char *gate,
 		     struct err *err);
@@ -63,6 +69,8 @@ struct plan {
 	bool has_holdings;
 	struct target from; /* what the inventory held, and is to hold */
 	struct target to;
+	const struct waivers *given; /* borrowed from the options; may be NULL */
+	struct waivers kept;	     /* those with which what is gone on with began */
 	struct findings findings;
 	struct {
 		size_t leaves, pairs, handshakes, checks;
@@ -95,6 +103,8 @@ int plan_reaches(const struct store *store, enum event event, enum state to, str
 int plan_make(struct plan *plan, struct session *session, enum event event,
 	      const struct plan_options *options, struct err *err);
 void plan_release(struct plan *plan);
+/* waivers_apply with those that were given now, and those with which the phase began. */
+void plan_waive(const struct plan *plan, struct findings *findings, bool named);
 
 /* The rollout steps that the transition runs: for an emergency those of all phases, each once. */
 struct plan_steps {

@@ -198,6 +198,24 @@ static int watch(struct session *session, const struct plan *plan, const struct 
 	return rc;
 }
 
+int step_rollout_begun(bool *begun, const struct session *session, const struct plan *plan,
+		       struct err *err)
+{
+	struct plan_steps steps;
+	int rc = plan_steps(&steps, session->env, plan->row.phase, err);
+
+	*begun = false;
+	for (size_t i = 0; i < steps.count && !rc && !*begun; i++) {
+		char *key = step_key(plan, i);
+
+		rc = key ? 0 : err_nomem(err);
+		*begun = key && journal_knows(&session->journal, key);
+		free(key);
+	}
+	plan_steps_release(&steps);
+	return rc;
+}
+
 int step_rollout(struct session *session, struct plan *plan, struct json *evidence, struct err *err)
 {
 	struct plan_steps steps;
@@ -295,8 +313,7 @@ static int look(struct session *session, const struct plan *plan, bool before,
 }
 
 int step_verify(struct session *session, struct plan *plan, const struct json *rollout,
-		const struct strs *skip, const struct waivers *waivers,
-		struct verify_result *result, struct err *err)
+		const struct strs *skip, struct verify_result *result, struct err *err)
 {
 	bool before = !rollout;
 	struct verify_input input = {.target = before ? &plan->from : &plan->to,
@@ -312,7 +329,7 @@ int step_verify(struct session *session, struct plan *plan, const struct json *r
 		rc = reached_judge(result, session, plan, rollout, err);
 	findings_sort(&result->findings);
 	if (!rc)
-		waivers_apply(waivers, &result->findings, !before);
+		plan_waive(plan, &result->findings, !before);
 	for (size_t i = 0; i < result->findings.count && !rc; i++) {
 		const struct finding *finding = &result->findings.items[i];
 

@@ -105,14 +105,15 @@ static int blocked(const struct plan *plan, struct err *err)
 	}
 	if (!first)
 		return 0;
-	err_set(err, ERR_GATE, "%s%s does not begin: %zu finding%s in the way, the first: %s: %s",
+	err_set(err, ERR_GATE, "%s%s %s: %zu finding%s in the way, the first: %s: %s",
 		plan->row.direction == DIRECTION_BACK ? "the revert of " : "",
-		phase_name(plan->row.phase), count, count == 1 ? "" : "s", first->subject,
-		first->reason);
+		phase_name(plan->row.phase), plan->resume ? "does not go on" : "does not begin",
+		count, count == 1 ? "" : "s", first->subject, first->reason);
 	return err_hint(err,
-			"%s%snothing was changed; where you know better: --waive "
+			"%s%snothing was %s; where you know better: --waive "
 			"'%s=SUBJECT:REASON'",
-			first->advice, first->advice[0] ? "; " : "", first->check);
+			first->advice, first->advice[0] ? "; " : "",
+			plan->resume ? "rolled out" : "changed", first->check);
 }
 
 /* What other people and time have to bring. */
@@ -129,49 +130,52 @@ static int check_gates(struct session *session, struct plan *plan, const struct 
 }
 
 /* What the wire shows before: a server that is down or strange is named before anything changes. */
-static int look_before(struct session *session, struct plan *plan,
-		       const struct run_options *options, const struct strs *skip, struct err *err)
+static int look_before(struct session *session, struct plan *plan, const struct strs *skip,
+		       struct err *err)
 {
 	struct verify_result seen = {0};
+	bool begun = false;
 	int rc = 0;
 
 	if (plan->row.phase == PHASE_FIRST)
 		return plan->resume ? 0 : check_first(session, plan, err);
 	if (!plan->resume && !plan->turn && phase_rolls_out(plan->row.phase) &&
 	    plan->row.phase != PHASE_EMERGENCY) {
-		rc = step_verify(session, plan, NULL, skip, options->waivers, &seen, err);
+		rc = step_verify(session, plan, NULL, skip, &seen, err);
 		rc = rc ? rc : check_gates(session, plan, skip, err);
 		rc = rc ? rc : orphans_before(plan, session, skip, err);
+	} else if (plan->resume) {
+		/* Days may lie between a phase's beginning and its rollout: a merge was awaited. */
+		rc = step_rollout_begun(&begun, session, plan, err);
+		rc = rc || begun ? rc : check_gates(session, plan, skip, err);
 	}
 	verify_release(&seen);
-	waivers_apply(options->waivers, &plan->findings, false);
+	plan_waive(plan, &plan->findings, false);
 	findings_sort(&plan->findings);
 	return rc;
 }
 
 /* Those who are behind are not looked at yet: they are brought up to date behind the question. */
-static int look_before_all(struct session *session, struct plan *plan,
-			   const struct run_options *options, struct err *err)
+static int look_before_all(struct session *session, struct plan *plan, struct err *err)
 {
 	struct strs skip = STRS_INIT;
 	int rc = strs_copy(&skip, &plan->skip, err);
 
 	rc = rc ? rc : strs_copy(&skip, &session->store.behind, err);
 	rc = rc ? rc : access_look_before(plan, session, &skip, err);
-	rc = rc ? rc : look_before(session, plan, options, &skip, err);
+	rc = rc ? rc : look_before(session, plan, &skip, err);
 	strs_release(&skip);
 	return rc;
 }
 
-static int catch_up(struct session *session, struct plan *plan, const struct run_options *options,
-		    struct err *err)
+static int catch_up(struct session *session, struct plan *plan, struct err *err)
 {
 	bool any = false;
 	int rc = step_catch_up(session, plan, &any, err);
 
 	if (rc || !any)
 		return rc;
-	rc = look_before(session, plan, options, &plan->skip, err);
+	rc = look_before(session, plan, &plan->skip, err);
 	return rc ? rc : blocked(plan, err);
 }
 
@@ -250,9 +254,7 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 
 	if (!rc && phase_rolls_out(plan->row.phase)) {
 		rc = mark(session, plan, "verify", "begin", err);
-		rc = rc ? rc
-			: step_verify(session, plan, rollout, &plan->skip, options->waivers, &seen,
-				      err);
+		rc = rc ? rc : step_verify(session, plan, rollout, &plan->skip, &seen, err);
 		if (options->findings && seen.findings.count)
 			options->findings(options->ctx, &seen.findings);
 		if (rc)
@@ -260,7 +262,7 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 		rc = rc ? rc : mark(session, plan, "verify", "end", err);
 	}
 	rc = rc ? rc : mark(session, plan, "settle", "begin", err);
-	rc = rc ? rc : step_settle(session, plan, options, rollout, seen.evidence, &entry, err);
+	rc = rc ? rc : step_settle(session, plan, rollout, seen.evidence, &entry, err);
 	rc = rc ? rc : mark(session, plan, "settle", "end", err);
 	if (!rc && options->done)
 		options->done(options->ctx, plan, entry);
@@ -301,9 +303,9 @@ static int transition(struct session *session, const struct run_options *options
 		return rc;
 	/* What Ansible cannot read is found before anything is committed, not after. */
 	rc = step_check_rollout(session, &plan, err);
-	rc = rc ? rc : look_before_all(session, &plan, options, err);
+	rc = rc ? rc : look_before_all(session, &plan, err);
 	rc = rc ? rc : ask(&plan, options, err);
-	rc = rc ? rc : catch_up(session, &plan, options, err);
+	rc = rc ? rc : catch_up(session, &plan, err);
 	if (!rc && !plan.resume)
 		rc = publish(session, &plan, options, err);
 	rc = rc ? rc : finish(session, &plan, options, err);

@@ -39,29 +39,54 @@ static struct json *findings_json(const struct findings *findings)
 	return array;
 }
 
-static struct json *waivers_json(const struct session *session, const struct waivers *waivers)
+/* One that the phase began with may have been given again. */
+static bool was_given(const struct waivers *given, const struct json *kept)
 {
+	for (size_t i = 0; given && i < given->count; i++) {
+		if (!strcmp(given->items[i].gate, js_str(kept, "gate", "")) &&
+		    !strcmp(given->items[i].subject, js_str(kept, "subject", "")))
+			return true;
+	}
+	return false;
+}
+
+static void add_waiver(struct json *array, const char *gate, const char *subject,
+		       const char *reason, const char *by, const char *at)
+{
+	struct json *object = js_new_object();
+
+	(void)js_set_str(object, "gate", gate);
+	(void)js_set_str(object, "subject", subject);
+	(void)js_set_str(object, "reason", reason);
+	(void)js_set_str(object, "by", by);
+	/* A waiver is given for one phase and ends with it. */
+	(void)js_set_str(object, "expires", at);
+	(void)js_push(array, object);
+}
+
+static struct json *all_waivers(const struct session *session, const struct plan *plan)
+{
+	const struct waivers *given = plan->given;
+	const struct json *kept = plan->resume ? plan->store.waivers : NULL;
 	struct json *array = js_new_array();
 	char at[SYS_TIME_SIZE];
 
 	sys_time_text(session->sys->now(session->sys), at);
-	for (size_t i = 0; waivers && i < waivers->count; i++) {
-		struct json *object = js_new_object();
+	for (size_t i = 0; i < js_count(kept); i++) {
+		const struct json *waiver = js_at(kept, i);
 
-		(void)js_set_str(object, "gate", waivers->items[i].gate);
-		(void)js_set_str(object, "subject", waivers->items[i].subject);
-		(void)js_set_str(object, "reason", waivers->items[i].reason);
-		(void)js_set_str(object, "by", session->by);
-		/* A waiver is typed for one phase and ends with it. */
-		(void)js_set_str(object, "expires", at);
-		(void)js_push(array, object);
+		if (!was_given(given, waiver))
+			add_waiver(array, js_str(waiver, "gate", ""), js_str(waiver, "subject", ""),
+				   js_str(waiver, "reason", ""), js_str(waiver, "by", ""), at);
 	}
+	for (size_t i = 0; given && i < given->count; i++)
+		add_waiver(array, given->items[i].gate, given->items[i].subject,
+			   given->items[i].reason, session->by, at);
 	return array;
 }
 
 static struct json *make_entry(struct session *session, const struct plan *plan,
-			       const struct run_options *options, struct json *rollout,
-			       struct json *probes)
+			       struct json *rollout, struct json *probes)
 {
 	const struct transition *row = &plan->row;
 	struct json *entry = js_new_object(), *proof = js_new_object();
@@ -88,7 +113,7 @@ static struct json *make_entry(struct session *session, const struct plan *plan,
 	(void)js_set(entry, "proof", proof);
 	(void)js_set(entry, "rollout", js_copy(rollout));
 	(void)js_set(entry, "probes", probes ? js_copy(probes) : js_new_null());
-	(void)js_set(entry, "waivers", waivers_json(session, options->waivers));
+	(void)js_set(entry, "waivers", all_waivers(session, plan));
 	return entry;
 }
 
@@ -163,11 +188,10 @@ static int settle_store(struct store *store, const struct plan *plan, struct jso
 	return rc || !phase_rolls_out(row->phase) ? rc : settle_behind(store, plan, err);
 }
 
-int step_settle(struct session *session, struct plan *plan, const struct run_options *options,
-		struct json *rollout, struct json *probes, const struct json **entry,
-		struct err *err)
+int step_settle(struct session *session, struct plan *plan, struct json *rollout,
+		struct json *probes, const struct json **entry, struct err *err)
 {
-	struct json *made = make_entry(session, plan, options, rollout, probes);
+	struct json *made = make_entry(session, plan, rollout, probes);
 	char *subject = str_fmt("certrotate %s: settle %s%s", session->env->name,
 				plan->row.direction == DIRECTION_BACK ? "revert " : "",
 				phase_name(plan->row.phase));

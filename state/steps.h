@@ -37,6 +37,9 @@ int step_take_over(struct session *session, struct err *err);
 
 /* Asks Ansible whether it takes the phase's playbooks and has hosts for them; runs nothing. */
 int step_check_rollout(struct session *session, const struct plan *plan, struct err *err);
+/* Whether this machine has begun one of the playbooks of what is under way, by its journal. */
+int step_rollout_begun(bool *begun, const struct session *session, const struct plan *plan,
+		       struct err *err);
 /* Runs the phase's playbooks; evidence (an array) gets an object for each. */
 int step_rollout(struct session *session, struct plan *plan, struct json *evidence,
 		 struct err *err);
@@ -52,12 +55,10 @@ int step_catch_up(struct session *session, const struct plan *plan, bool *any, s
  * NULL before the phase: whether it may begin at all.
  */
 int step_verify(struct session *session, struct plan *plan, const struct json *rollout,
-		const struct strs *skip, const struct waivers *waivers,
-		struct verify_result *result, struct err *err);
+		const struct strs *skip, struct verify_result *result, struct err *err);
 
 /* The evidence and the final state in a second commit. Lends the new history entry. */
-int step_settle(struct session *session, struct plan *plan, const struct run_options *options,
-		struct json *rollout, struct json *probes, const struct json **entry,
-		struct err *err);
+int step_settle(struct session *session, struct plan *plan, struct json *rollout,
+		struct json *probes, const struct json **entry, struct err *err);
 
 #endif

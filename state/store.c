@@ -324,5 +324,11 @@ int store_begin(struct store *store, const struct transition *row, const char *b
 
 void store_end(struct store *store)
 {
+	struct json *none = js_new_array();
+
+	if (none) {
+		js_free(store->waivers);
+		store->waivers = none;
+	}
 	under_way_release(&store->under_way);
 }

@@ -71,6 +71,50 @@ void waivers_apply(const struct waivers *waivers, struct findings *findings, boo
 	}
 }
 
+struct json *waivers_json(const struct waivers *waivers, const char *by, int64_t now)
+{
+	struct json *array = js_new_array();
+	char at[SYS_TIME_SIZE];
+	int bad = array ? 0 : 1;
+
+	sys_time_text(now, at);
+	for (size_t i = 0; waivers && i < waivers->count && !bad; i++) {
+		const struct waiver *waiver = &waivers->items[i];
+		struct json *object;
+
+		if (!strcmp(waiver->gate, "hosts"))
+			continue;
+		object = js_new_object();
+		bad |= js_set_str(object, "gate", waiver->gate);
+		bad |= js_set_str(object, "subject", waiver->subject);
+		bad |= js_set_str(object, "reason", waiver->reason);
+		bad |= js_set_str(object, "by", by);
+		bad |= js_set_str(object, "at", at);
+		bad |= js_push(array, object);
+	}
+	if (bad) {
+		js_free(array);
+		return NULL;
+	}
+	return array;
+}
+
+int waivers_from_json(struct waivers *out, const struct json *array, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < js_count(array) && !rc; i++) {
+		const struct json *object = js_at(array, i);
+		const char *subject = js_str(object, "subject", "");
+		char *text = str_fmt("%s%s%s:%s", js_str(object, "gate", ""), subject[0] ? "=" : "",
+				     subject, js_str(object, "reason", ""));
+
+		rc = text ? waivers_add(out, text, err) : err_nomem(err);
+		free(text);
+	}
+	return rc;
+}
+
 int waivers_subjects(struct strs *out, const struct waivers *waivers, const char *gate,
 		     struct err *err)
 {
