@@ -103,7 +103,7 @@ configuration() {
 version: 1
 defaults:
   git: {flow: direct, base: dev, remote: origin, push: true}
-  census: {quiet: ${QUIET}s, samples: 2}
+  census: {quiet: ${QUIET}s, samples: 1}
   endpoints:
     - {name: $DB1, address: $ADDRESS, port: $PORT}
 environments:
@@ -133,6 +133,8 @@ make_repository() {
   quietly git init -q --bare -b dev "$T/remote.git"
   quietly git init -q -b dev "$R"
   git -C "$R" remote add origin "$T/remote.git"
+  kill_hook >"$T/remote.git/hooks/post-receive"
+  chmod 755 "$T/remote.git/hooks/post-receive"
   description >"$R/config/chainsmith_poc.yml"
   inventory >"$R/environments/poc/hosts"
   configuration >"$R/certrotate.yml"
@@ -140,6 +142,28 @@ make_repository() {
   cp -r "$ROOT"/playbooks/{rollout_new_certs.yml,library,module_utils} "$R"
   find "$R" -name __pycache__ -prune -exec rm -rf {} +
   team_commits "poc: describe the environment"
+}
+
+# Where it is armed, certrotate is killed at the very moment in which its edit is published.
+kill_hook() {
+  cat <<EOF
+#!/bin/sh
+[ -e '$T/armed' ] || exit 0
+rm '$T/armed'
+kill -9 "\$(cat '$T/pid')"
+EOF
+}
+
+# killed COMMAND...: its edit is published, and nothing was rolled out
+killed() {
+  local got=0
+  touch "$T/armed"
+  # shellcheck disable=SC2016
+  sh -c 'echo $$ >"$0" && exec "$@"' "$T/pid" "$BUILD/certrotate" -C "$R" "$@" --yes >"$T/said" 2>&1 || got=$?
+  is "$got, $(state "d['under_way'] is not None")" "137, True" || {
+    cat "$T/said"
+    return 1
+  }
 }
 
 team_commits() {
@@ -300,7 +324,13 @@ a_word_or_a_waiver_stands_in() {
   check 'the others are' said 'client report: was never seen' 'client postgres: was never seen'
   check 'a waiver by name passes who is named only' exits 3 go next --waive 'census-unseen=report:retired, ticket 7'
   check 'the other one still blocks' said 'client postgres: was never seen'
-  check 'both waived' exits 0 go next --waive 'census-unseen=report:retired, ticket 7' --waive 'census-unseen=postgres:only by hand'
+  check 'both waived, and killed before anything is rolled out' killed next --waive 'census-unseen=report:retired, ticket 7' --waive 'census-unseen=postgres:only by hand'
+  hold back app
+  check 'before the rollout the gates are asked again' exits 3 go next
+  check 'who came back meanwhile is named' said 'prune does not go on' 'client app: still logs in with its certificate of g2' 'nothing was rolled out'
+  drop back
+  wait_quietly
+  check 'the waivers that it began with still hold' exits 0 go next
   check 'words and waivers are in the history' exits 0 rotate log
   check 'with their reasons' said 'confirmed by billing for clients' 'retired, ticket 7'
   check 'and no longer in the state' is "$(state "d['acks']")" '[]'

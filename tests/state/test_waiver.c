@@ -108,6 +108,35 @@ START_TEST(a_waiver_without_a_reason_is_none)
 }
 END_TEST
 
+START_TEST(waivers_outlive_the_command_that_gave_them_but_for_hosts)
+{
+	struct findings list = FINDINGS_INIT;
+	struct waivers given = {0}, kept = {0};
+	struct err err = {0};
+	struct json *array;
+
+	ck_ok(waivers_add(&given, "census-unseen=report:retired: ticket 7", &err), &err);
+	ck_ok(waivers_add(&given, "hosts=db3:in repair", &err), &err);
+	ck_ok(waivers_add(&given, "endpoint:all known", &err), &err);
+	array = waivers_json(&given, "DBA <dba@x>", 1795000000);
+	ck_assert_uint_eq(js_count(array), 2);
+	ck_assert_str_eq(js_str(js_at(array, 0), "by", ""), "DBA <dba@x>");
+	ck_ok(waivers_from_json(&kept, array, &err), &err);
+	ck_assert_uint_eq(kept.count, 2);
+	ck_assert_str_eq(kept.items[0].reason, "retired: ticket 7");
+	ck_assert_str_eq(kept.items[1].subject, "");
+	ck_ok(findings_add(&list, "census-unseen", SEVERITY_BLOCK, "client report", NULL, &err,
+			   "x"),
+	      &err);
+	waivers_apply(&kept, &list, false);
+	ck_assert(list.items[0].waived);
+	js_free(array);
+	waivers_release(&given);
+	waivers_release(&kept);
+	findings_release(&list);
+}
+END_TEST
+
 Suite *waiver_suite(void)
 {
 	Suite *suite = suite_create("waiver");
@@ -118,6 +147,7 @@ Suite *waiver_suite(void)
 	tcase_add_test(tc, a_waiver_for_all_is_not_enough_where_names_are_wanted);
 	tcase_add_test(tc, a_short_name_becomes_the_server_s);
 	tcase_add_test(tc, a_waiver_without_a_reason_is_none);
+	tcase_add_test(tc, waivers_outlive_the_command_that_gave_them_but_for_hosts);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
