@@ -3,8 +3,8 @@
 
 int main(void)
 {
-	static Suite *(*const suites[])(void) = {options_suite, wrap_suite, manual_suite,
-						 census_suite, NULL};
+	static Suite *(*const suites[])(void) = {options_suite, wrap_suite,	manual_suite,
+						 census_suite,	findings_suite, NULL};
 
 	return test_main(suites);
 }

@@ -8,5 +8,6 @@ Suite *options_suite(void);
 Suite *wrap_suite(void);
 Suite *manual_suite(void);
 Suite *census_suite(void);
+Suite *findings_suite(void);
 
 #endif
