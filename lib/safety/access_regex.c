@@ -10,10 +10,13 @@
 #include "base/buf.h"
 #include "safety/access_internal.h"
 
-#define PATTERN_MAX   1024
-#define REPEAT_MAX    100 /* a larger bound costs the C library memory without an end */
-#define INTERVALS_MAX 4
-#define GROUPS_MAX    16
+#define PATTERN_MAX 1024
+#define GROUPS_MAX  16
+/*
+ * The C library writes repetitions out: x+ as xx*, x{3} as xxx, one inside of another likewise. So
+ * much longer may an expression become.
+ */
+#define COPIES_MAX 4096
 
 /* A class that a letter behind a backslash stands for, as it stands inside brackets. */
 static const char *class_of(char letter)
@@ -90,7 +93,8 @@ struct translation {
 	struct buf out;
 	size_t groups;
 	size_t captures; /* the first group that captures */
-	size_t intervals;
+	size_t copies;
+	bool repeated; /* the last thing was a repetition: another one is an error in PostgreSQL */
 };
 
 static const char *group(struct translation *to, const char *at)
@@ -107,20 +111,49 @@ static const char *group(struct translation *to, const char *at)
 	return at + (silent ? 3 : 1);
 }
 
+static bool copies(struct translation *to, size_t times)
+{
+	to->copies *= times ? times : 1;
+	return to->copies <= COPIES_MAX;
+}
+
+/* From the opening brace to behind the closing one. */
 static const char *interval(struct translation *to, const char *at)
 {
 	const char *end = strchr(at, '}');
+	size_t bound = 0, most = 0;
 
-	if (!end || ++to->intervals > INTERVALS_MAX)
+	if (!end)
 		return NULL;
 	for (const char *c = at + 1; c < end; c++) {
 		if (!isdigit((unsigned char)*c) && *c != ',')
 			return NULL;
-		if ((c == at + 1 || c[-1] == ',') && strtoul(c, NULL, 10) > REPEAT_MAX)
+		bound = *c == ',' ? 0 : bound * 10 + (size_t)(*c - '0');
+		most = bound > most ? bound : most;
+		if (most > COPIES_MAX)
 			return NULL;
 	}
-	buf_add(&to->out, at, (size_t)(end - at));
-	return end;
+	/* Without an upper bound there is one more, as with x+. */
+	if (!copies(to, most + (end[-1] == ',')))
+		return NULL;
+	buf_add(&to->out, at, (size_t)(end + 1 - at));
+	return end + 1;
+}
+
+/* A repetition, from its first character to behind it. */
+static const char *repetition(struct translation *to, const char *at)
+{
+	if (to->repeated)
+		return NULL;
+	if (*at == '{') {
+		at = interval(to, at);
+	} else {
+		if (*at == '+' && !copies(to, 2))
+			return NULL;
+		buf_addc(&to->out, *at++);
+	}
+	/* As few as possible, which POSIX does not have. */
+	return at && *at == '?' ? NULL : at;
 }
 
 static bool translate(struct translation *to, const char *at)
@@ -128,40 +161,29 @@ static bool translate(struct translation *to, const char *at)
 	if (!strncmp(at, "***", 3))
 		return false;
 	while (at && *at) {
-		switch (*at) {
-		case '\\':
+		bool repeats = strchr("*+?{", *at) != NULL;
+
+		if (repeats) {
+			at = repetition(to, at);
+		} else if (*at == '\\') {
 			if (!escape(&to->out, at[1]))
 				return false;
 			at += 2;
-			break;
-		case '[':
+		} else if (*at == '[') {
 			at = brackets(&to->out, at);
-			break;
-		case '(':
+		} else if (*at == '(') {
 			at = group(to, at);
-			break;
-		case '{':
-			at = interval(to, at);
-			break;
-		case '*':
-		case '+':
-		case '?':
-		case '}':
-			/* As few as possible, which POSIX does not have. */
-			if (at[1] == '?')
-				return false;
-			buf_addc(&to->out, *at++);
-			break;
-		default:
+		} else {
 			buf_addc(&to->out, *at++);
 		}
+		to->repeated = repeats;
 	}
 	return at && to->groups < GROUPS_MAX;
 }
 
 int access_regex_init(struct access_regex *out, const char *pattern, struct err *err)
 {
-	struct translation to = {.captures = 0};
+	struct translation to = {.copies = 1};
 	int rc = 0;
 
 	*out = (struct access_regex){.usable = false};
