@@ -8,7 +8,8 @@
 #include "pki/issue.h"
 #include "pki/key.h"
 
-#define DAY ((int64_t)86400)
+#define DAY		  ((int64_t)86400)
+#define CURVE_NAMES_SHOWN 5
 
 /* One certificate to be made. Index 0 is the root, then the authorities, then the leaves. */
 struct item {
@@ -435,6 +436,37 @@ static int compare_leaf(struct findings *out, const struct item *item,
 	return rc;
 }
 
+/*
+ * With TLS 1.2 a PostgreSQL that is left with its ssl_ecdh_curve (prime256v1) refuses clients whose
+ * key is on another curve. Said before it is made: the proof sees it when the phase "clients"
+ * comes.
+ */
+static int compare_curves(struct findings *out, const struct work *work, struct err *err)
+{
+	struct strs users = STRS_INIT;
+	char names[512];
+	int rc = 0;
+
+	for (size_t i = 0; i < work->count && !rc; i++) {
+		const struct item *item = &work->items[i];
+
+		if (item->name && item->kind == LEAF_CLIENT && item->alg == KEY_ECDSA_P384 &&
+		    !(item->old && cert_key_algorithm(item->old->cert) == KEY_ECDSA_P384))
+			rc = strs_add(&users, item->name, err);
+	}
+	strs_join(&users, CURVE_NAMES_SHOWN, names, sizeof(names));
+	if (!rc && users.count)
+		rc = findings_add(out, "client-curve", SEVERITY_WARNING, "clients",
+				  "take ecdsa-p256 or RSA keys for them, unless all of them and "
+				  "their servers speak TLS 1.3",
+				  err,
+				  "%s get ecdsa-p384 keys: with TLS 1.2 PostgreSQL takes clients' "
+				  "keys on its own ssl_ecdh_curve only (prime256v1)",
+				  names);
+	strs_release(&users);
+	return rc;
+}
+
 int issue_findings(struct findings *out, const struct chain_desc *chain,
 		   const struct generation *old_gen, struct err *err)
 {
@@ -447,6 +479,8 @@ int issue_findings(struct findings *out, const struct chain_desc *chain,
 				  err, "%s", chain->warnings.items[i]);
 	for (size_t i = chain->authority_count + 1; i < work.count && !rc && old_gen; i++)
 		rc = compare_leaf(out, &work.items[i], chain, err);
+	if (!rc)
+		rc = compare_curves(out, &work, err);
 	work_release(&work);
 	return rc;
 }

@@ -32,8 +32,9 @@ struct issue_options {
 int generation_issue(struct generation *out, const struct issue_options *options, struct err *err);
 
 /*
- * What is worth knowing before: leaves that the description does not name, and what the
- * description names that the inventory does not have yet.
+ * What is worth knowing before: leaves that the description does not name, what the description
+ * names that the inventory does not have yet, and clients that get keys on a curve on which
+ * PostgreSQL takes them with TLS 1.3 only.
  */
 int issue_findings(struct findings *out, const struct chain_desc *chain,
 		   const struct generation *old_gen, struct err *err);

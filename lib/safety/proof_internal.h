@@ -114,7 +114,7 @@ int proof_load(struct proof *proof, struct err *err);
 void proof_unload(struct proof *proof);
 
 /* proof_tls12.c: which leaves are tried with TLS 1.2 as well, and what came of it. */
-int proof_choose_tls12(struct side *side, struct err *err);
+int proof_choose_tls12(const struct proof *proof, struct side *side, struct err *err);
 int proof_report_tls12(struct proof *proof, const struct side *side, struct err *err);
 
 /* proof_pairs.c: verifies each unit against each bundle, and runs the handshakes. */

@@ -220,7 +220,7 @@ static int make_units(struct proof *proof, struct side *side, struct err *err)
 	}
 	strmap_release(&seen);
 	proof->out->leaves += side->unit_count;
-	return rc ? rc : proof_choose_tls12(side, err);
+	return rc ? rc : proof_choose_tls12(proof, side, err);
 }
 
 int proof_load(struct proof *proof, struct err *err)

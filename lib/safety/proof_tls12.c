@@ -26,7 +26,7 @@ static int kind_of(char out[KIND_SIZE], const struct cert *leaf, struct err *err
 	return rc;
 }
 
-int proof_choose_tls12(struct side *side, struct err *err)
+int proof_choose_tls12(const struct proof *proof, struct side *side, struct err *err)
 {
 	struct strmap kinds = STRMAP_INIT;
 	char kind[KIND_SIZE];
@@ -36,7 +36,8 @@ int proof_choose_tls12(struct side *side, struct err *err)
 		struct unit *unit = &side->units[i];
 		size_t first = i;
 
-		if (!unit->keyed)
+		/* one that is refused for its dates would show nothing of the others */
+		if (!unit->keyed || cert_validity(unit->from->leaf, proof->in->now) != CERT_VALID)
 			continue;
 		rc = kind_of(kind, unit->from->leaf, err);
 		if (!rc && !strmap_get(&kinds, kind, &first))

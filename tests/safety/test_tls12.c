@@ -19,21 +19,25 @@ static void teardown(void)
 	env_close(&env);
 }
 
-static void give_p384(struct proof_peer *peer, enum proof_generation g, const char *cn,
-		      const char *ext_usage)
+static void give_p384_until(struct proof_peer *peer, enum proof_generation g, const char *ext_usage,
+			    int64_t not_after)
 {
 	struct key *key = NULL;
 	struct cert *cert;
 
 	ck_ok(key_generate(&key, KEY_ECDSA_P384, &env.err), &env.err);
-	cert = env_issue(&env, &env.chains[g], key, cn, NULL, ext_usage,
-			 env.in.now + 300 * TEST_DAY);
+	cert = env_issue(&env, &env.chains[g], key, peer->name, NULL, ext_usage, not_after);
 	env_set_leaf(&env, peer, g, cert, key);
+}
+
+static void give_p384(struct proof_peer *peer, enum proof_generation g, const char *ext_usage)
+{
+	give_p384_until(peer, g, ext_usage, env.in.now + 300 * TEST_DAY);
 }
 
 START_TEST(a_client_on_another_curve_loses_tls12)
 {
-	give_p384(&env.clients[0], PROOF_NEW, "app", "clientAuth");
+	give_p384(&env.clients[0], PROOF_NEW, "clientAuth");
 	env_prove(&env);
 	env_expect(&env, "handshake", SEVERITY_BLOCK, "client app",
 		   "TLS 1.2 would fail with the new key and certificate (ECDSA P-384), TLS 1.3 "
@@ -45,8 +49,8 @@ END_TEST
 
 START_TEST(many_of_them_are_one_sentence)
 {
-	give_p384(&env.clients[0], PROOF_NEW, "app", "clientAuth");
-	give_p384(&env.clients[1], PROOF_NEW, "report", "clientAuth");
+	give_p384(&env.clients[0], PROOF_NEW, "clientAuth");
+	give_p384(&env.clients[1], PROOF_NEW, "clientAuth");
 	env_prove(&env);
 	env_expect(&env, "handshake", SEVERITY_BLOCK, "clients",
 		   "TLS 1.2 would fail with the new keys and certificates of app, report (ECDSA "
@@ -58,8 +62,8 @@ END_TEST
 /* Who has lived with it goes on living with it. */
 START_TEST(what_never_spoke_tls12_is_a_warning)
 {
-	give_p384(&env.clients[0], PROOF_OLD, "app", "clientAuth");
-	give_p384(&env.clients[0], PROOF_NEW, "app", "clientAuth");
+	give_p384(&env.clients[0], PROOF_OLD, "clientAuth");
+	give_p384(&env.clients[0], PROOF_NEW, "clientAuth");
 	env_prove(&env);
 	env_expect(&env, "handshake", SEVERITY_WARNING, "client app",
 		   "TLS 1.2 fails already today with the old key and certificate (ECDSA P-384)");
@@ -73,11 +77,25 @@ START_TEST(what_never_spoke_tls12_is_a_warning)
 }
 END_TEST
 
+/* The first of the kind is not tried at all. */
+START_TEST(one_that_has_expired_does_not_stand_for_the_others)
+{
+	give_p384(&env.clients[0], PROOF_NEW, "clientAuth");
+	give_p384(&env.clients[1], PROOF_NEW, "clientAuth");
+	env.in.now += 299 * TEST_DAY;
+	env_prove(&env);
+	env_expect(&env, "handshake", SEVERITY_BLOCK, "clients", "of app, report");
+	give_p384_until(&env.clients[0], PROOF_NEW, "clientAuth", env.sys.now(&env.sys) + TEST_DAY);
+	env_prove(&env);
+	env_expect(&env, "handshake", SEVERITY_BLOCK, "client report", WRONG_CURVE);
+}
+END_TEST
+
 /* Clients offer all curves: a server's own key may be on any of them. */
 START_TEST(a_server_on_another_curve_is_fine)
 {
 	env_phase(&env, PHASE_SERVERS);
-	give_p384(&env.servers[0], PROOF_NEW, "db1.example.com", "serverAuth");
+	give_p384(&env.servers[0], PROOF_NEW, "serverAuth");
 	env_prove(&env);
 	env_expect_none(&env);
 }
@@ -85,7 +103,7 @@ END_TEST
 
 START_TEST(without_live_leaves_it_is_a_warning)
 {
-	give_p384(&env.clients[0], PROOF_NEW, "app", "clientAuth");
+	give_p384(&env.clients[0], PROOF_NEW, "clientAuth");
 	env.in.clients.live[PROOF_OLD] = env.in.clients.occurs[PROOF_OLD] = false;
 	env_prove(&env);
 	env_expect(&env, "handshake", SEVERITY_WARNING, "client app", "TLS 1.2 does not work");
@@ -103,6 +121,7 @@ Suite *tls12_suite(void)
 	tcase_add_test(tc, a_client_on_another_curve_loses_tls12);
 	tcase_add_test(tc, many_of_them_are_one_sentence);
 	tcase_add_test(tc, what_never_spoke_tls12_is_a_warning);
+	tcase_add_test(tc, one_that_has_expired_does_not_stand_for_the_others);
 	tcase_add_test(tc, a_server_on_another_curve_is_fine);
 	tcase_add_test(tc, without_live_leaves_it_is_a_warning);
 	suite_add_tcase(suite, tc);

@@ -142,6 +142,35 @@ START_TEST(a_leaf_that_nobody_describes_gets_a_successor_and_a_warning)
 }
 END_TEST
 
+START_TEST(clients_that_get_another_curve_are_named)
+{
+	static const char text[] = "subject: {CN: postgres}\nkey: ecdsa-p384\nintermediates:\n"
+				   "  - {name: server, servers: {db1.example.com: []}}\n"
+				   "  - {name: client, clients: [app, report]}\n";
+	struct generation p384_gen;
+	struct findings findings = FINDINGS_INIT;
+	struct chain_desc *described = chain;
+	struct err err = {0};
+
+	ck_ok(chain_parse(&chain, text, strlen(text), "chain.yml", "/", NULL, &err), &err);
+	ck_ok(issue_findings(&findings, chain, NULL, &err), &err);
+	ck_assert_uint_eq(findings.count, 1);
+	ck_assert_str_eq(findings.items[0].check, "client-curve");
+	ck_assert_int_eq(findings.items[0].severity, SEVERITY_WARNING);
+	ck_assert_str_eq(findings.items[0].reason,
+			 "app, report get ecdsa-p384 keys: with TLS 1.2 PostgreSQL takes clients' "
+			 "keys on its own ssl_ecdh_curve only (prime256v1)");
+	findings_release(&findings);
+	/* who has lived with one goes on living with it */
+	issue(&p384_gen, "g1", NULL);
+	ck_ok(issue_findings(&findings, chain, &p384_gen, &err), &err);
+	ck_assert_uint_eq(findings.count, 0);
+	generation_release(&p384_gen);
+	chain_free(chain);
+	chain = described;
+}
+END_TEST
+
 START_TEST(authorities_that_do_not_fit_are_named)
 {
 	struct generation old_gen, new_gen;
@@ -215,6 +244,7 @@ Suite *generation_suite(void)
 	tcase_add_test(tc, a_first_generation_verifies);
 	tcase_add_test(tc, a_successor_covers_what_its_predecessor_had);
 	tcase_add_test(tc, a_leaf_that_nobody_describes_gets_a_successor_and_a_warning);
+	tcase_add_test(tc, clients_that_get_another_curve_are_named);
 	tcase_add_test(tc, authorities_that_do_not_fit_are_named);
 	tcase_add_test(tc, the_files_of_a_generation_read_back);
 	suite_add_tcase(suite, tc);
