@@ -41,7 +41,8 @@ enum state behind_state(const struct store *store, const char *host)
 		/* it may have a chain that is no generation of today's */
 		if (phase == PHASE_EMERGENCY)
 			return STATE__MAX;
-		if (strcmp(js_str(entry, "rotation", ""), store->rotation ? store->rotation : ""))
+		if (strcmp(js_str(entry, "rotation", ""), store->rotation ? store->rotation : "") !=
+		    0)
 			return STATE_GENERATED;
 		held = state_parse(js_str(entry, "from", ""));
 		if (held == STATE__MAX)

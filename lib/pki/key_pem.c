@@ -215,7 +215,9 @@ int key_from_pem(struct key **out, const struct secret *pem, const char *name, s
 	struct key_reader *reader = NULL;
 	int rc = key_reader_new(&reader, err);
 
-	rc = rc ? rc : key_reader_read(out, reader, pem, name, err);
+	if (rc || !reader)
+		return rc;
+	rc = key_reader_read(out, reader, pem, name, err);
 	key_reader_free(reader);
 	return rc;
 }

@@ -181,7 +181,7 @@ static int gather(struct groups *groups, const struct side *side, size_t peer,
 	struct group *group;
 	int rc = find_group(&group, groups, like, at_fault(side, like, peer, unit), err);
 
-	if (rc)
+	if (rc || !group)
 		return rc;
 	if (group->count < APART_MOST)
 		group->peers[group->count] = peer;
