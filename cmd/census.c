@@ -75,6 +75,12 @@ static int show(struct ui *ui, const struct options *options, const struct sessi
 		rc = findings_add(&run->findings, finding->check, finding->severity,
 				  finding->subject, finding->advice, err, "%s", finding->reason);
 	}
+	if (!rc && !options->record && session->env->census_playbook)
+		rc = findings_add(
+			&run->findings, "hidden-client", SEVERITY_INFO, session->env->name,
+			"'certrotate prove' asks for them before 'trust' and 'clients'", err,
+			"servers are not asked over the network: standbys, subscriptions "
+			"and foreign servers that log in elsewhere are not listed");
 	findings_sort(&run->findings);
 	rc = rc ? rc : census_view_make(&view, session, census, run, err);
 	if (rc)
