@@ -3,6 +3,7 @@
  * What the proof of a large environment costs:
  *
  *   proof [SERVERS [CLIENTS]]      default 1000 and 1000, then ten times as many
+ *   proof --chains [...]           without the handshakes
  *
  * Times are by the clock, with the processors' time behind them: on a machine that is not idle
  * only the latter tells.
@@ -44,6 +45,7 @@ struct world {
 	char (*names[2])[NAME_SIZE];
 	size_t counts[2];
 	struct proof_bundle bundles[3]; /* old, both, new */
+	bool chains_only;
 	struct err err;
 };
 
@@ -324,6 +326,11 @@ static struct costs run(struct world *world, size_t servers, size_t clients, dou
 		     leaves);
 	costs.chains = prove(world, false, &result);
 	print_span("chain checks", costs.chains, leaves);
+	if (world->chains_only) {
+		costs.with = costs.chains;
+		free_peers(world);
+		return costs;
+	}
 	costs.with = prove(world, true, &result);
 	print_span("with handshakes", costs.with, leaves);
 	print_span("  more than without",
@@ -340,9 +347,10 @@ static struct costs run(struct world *world, size_t servers, size_t clients, dou
 
 int main(int argc, char **argv)
 {
-	size_t servers = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
-	size_t clients = argc > 2 ? strtoul(argv[2], NULL, 10) : servers;
-	struct world world = {0};
+	struct world world = {.chains_only = argc > 1 && !strcmp(argv[1], "--chains")};
+	int first = world.chains_only ? 2 : 1;
+	size_t servers = argc > first ? strtoul(argv[first], NULL, 10) : 1000;
+	size_t clients = argc > first + 1 ? strtoul(argv[first + 1], NULL, 10) : servers;
 	struct costs once, ten;
 	double single, load[1] = {0};
 
@@ -361,7 +369,7 @@ int main(int argc, char **argv)
 	(void)printf("load before: %.2f\n", load[0]);
 	single = one_handshake(&world);
 	once = run(&world, servers, clients, single);
-	if (argc < 2) {
+	if (argc <= first) {
 		ten = run(&world, servers * 10, clients * 10, single);
 		(void)printf(
 			"ten times as many: chain checks %.1f times (%.1f of processors), with "
