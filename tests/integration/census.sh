@@ -497,6 +497,16 @@ by_a_timer() {
   mv "$HOME/gitconfig.away" "$HOME/.gitconfig"
 }
 
+two_hours_ago() {
+  /usr/bin/python3 - "$RECORD" <<'PY'
+import json, sys
+record = json.load(open(sys.argv[1]))
+for sample in record["samples"]:
+    sample[0] -= 7200
+json.dump(record, open(sys.argv[1], "w"))
+PY
+}
+
 the_record_is_guarded() {
   local before one two
   before=$(samples)
@@ -508,6 +518,14 @@ the_record_is_guarded() {
   check 'two at once are two samples' is "$(samples)" $((before + 2))
   check 'nobody else can read it' is "$(stat -c %a "$RECORD")" 600
   cp "$RECORD" "$T/record"
+  configuration postgres | sed 's/samples: 0/samples: 4/' >"$T/gate.yml"
+  check 'the plug-in is content while a census is taken' exits 0 "$BUILD/certrotate" -C "$R" -c "$T/gate.yml" check
+  two_hours_ago
+  check 'and warns where none is, and prune waits for it' exits 1 "$BUILD/certrotate" -C "$R" -c "$T/gate.yml" check
+  check 'which it says' said 'CERTROTATE WARNING - poc clients-switched, census overdue'
+  check 'the figures are metrics as well' exits 0 rotate check --prometheus
+  check 'by generation' said 'certrotate_census_sessions{environment="poc",generation="g1"} ' \
+    'certrotate_census_servers_missed{environment="poc"} 0' 'certrotate_census_timestamp_seconds{environment="poc"} '
   head -c 200 "$T/record" >"$RECORD"
   check 'a damaged record stops the census' exits 1 rotate census
   check 'and it is said what to do' said "$RECORD" 'the record is damaged: remove the file; only sightings are lost'
