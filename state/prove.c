@@ -161,7 +161,8 @@ static void fill_side(struct proof_side *side, const struct part *part, enum lea
 	side->peers = peers;
 	side->count = count;
 	side->bundles = part->bundles;
-	side->bundle_count = part->bundle_count;
+	/* an authority of clients only: nobody holds its chain to verify servers with it */
+	side->bundle_count = count ? part->bundle_count : 0;
 	side->occurs[picked(proving->plan, proving->to, kind)] = true;
 	if (proving->from) {
 		side->occurs[picked(proving->plan, proving->from, kind)] = true;

@@ -26,22 +26,21 @@ int proof_report_skew(struct proof *proof, const char *subject, const struct cer
 		      const char *what, struct err *err)
 {
 	int64_t now = proof->in->now, from = cert_not_before(cert);
-	char since[SYS_TIME_SIZE], long_ago[32], settled[SYS_TIME_SIZE];
+	char since[SYS_TIME_SIZE], settled[SYS_TIME_SIZE];
 	char *advice;
 	int rc;
 
 	sys_time_text(from, since);
 	sys_time_text(from + PROOF_SKEW_S, settled);
-	sys_duration_text(from > now ? from - now : now - from, long_ago, sizeof(long_ago));
 	advice = str_fmt("wait until %s, or make sure that the hosts' clocks agree (timedatectl, "
 			 "chronyc tracking)",
 			 settled);
 	rc = advice ? findings_add(&proof->out->findings, "clock-skew", SEVERITY_WARNING, subject,
 				   advice, err,
-				   "%s (%s) is valid from %s, %s%s%s: a host whose clock is behind "
+				   "%s is not valid before %s%s: a host whose clock is behind "
 				   "refuses it",
-				   what, cert_subject(cert), since, from > now ? "in " : "",
-				   long_ago, from > now ? "" : " ago")
+				   what, since,
+				   from > now ? ", which is still to come" : ", minutes ago")
 		    : err_nomem(err);
 	free(advice);
 	return rc;
@@ -61,7 +60,7 @@ static int report_members(struct proof *proof, const struct side *side,
 {
 	struct findings *out = &proof->out->findings;
 	char subject[PROOF_SUBJECT_SIZE];
-	char when[SYS_TIME_SIZE];
+	char when[SYS_TIME_SIZE], what[PROOF_SUBJECT_SIZE];
 	int rc = 0;
 
 	proof_bundle_subject(subject, side, bundle);
@@ -83,7 +82,8 @@ static int report_members(struct proof *proof, const struct side *side,
 					  "the CA %s in it expired at %s", cert_subject(cert),
 					  when);
 		} else if (proof_is_fresh(proof, cert)) {
-			rc = proof_report_skew(proof, subject, cert, "the CA in it", err);
+			(void)snprintf(what, sizeof(what), "the CA %s in it", cert_subject(cert));
+			rc = proof_report_skew(proof, subject, cert, what, err);
 		}
 	}
 	return rc;
@@ -140,7 +140,7 @@ static int report_twins(struct proof *proof, const struct side *side,
 
 	for (size_t i = 0; i < bundle->certs.count && !rc; i++)
 		if (is_torn(bundle, bundle->certs.items[i], ca))
-			rc = strs_add(&torn, cert_subject(bundle->certs.items[i]), err);
+			rc = strs_add_unique(&torn, cert_subject(bundle->certs.items[i]), err);
 	cas = torn.count;
 	rc = rc ? rc : torn_leaves(&torn, &refused, side, bundle, ca, err);
 	if (!rc && torn.count) {

@@ -279,11 +279,11 @@ START_TEST(a_certificate_of_this_minute_is_named)
 	specs[LEAF].until = specs[CA].until = 300 * FORGE_DAY;
 	prove(specs, true);
 	env_expect(&env, "clock-skew", SEVERITY_WARNING, "server db1.example.com",
-		   "its new certificate (O=Acme, CN=db1.example.com) is valid from ");
+		   "its new certificate is not valid before ");
 	env_expect(&env, "clock-skew", SEVERITY_WARNING, "server db1.example.com",
-		   " ago: a host whose clock is behind refuses it");
+		   "Z, minutes ago: a host whose clock is behind refuses it");
 	env_expect(&env, "clock-skew", SEVERITY_WARNING, "bundle of the clients 'new'",
-		   "the CA in it (O=Acme, CN=ca) is valid from ");
+		   "the CA O=Acme, CN=ca in it is not valid before ");
 	ck_contains(env_finding(&env, "clock-skew", "server db1.example.com")->advice,
 		    "or make sure that the hosts' clocks agree (timedatectl, chronyc tracking)");
 	ck_assert_uint_eq(env.result.findings.count, 2);
@@ -303,7 +303,9 @@ START_TEST(a_ca_of_tomorrow_is_named_with_its_time)
 	ca_tomorrow(specs);
 	prove(specs, false);
 	env_expect(&env, "clock-skew", SEVERITY_WARNING, "bundle of the servers 'new'",
-		   "the CA in it (O=Acme, CN=ca) is valid from ");
+		   "the CA O=Acme, CN=ca in it is not valid before ");
+	env_expect(&env, "clock-skew", SEVERITY_WARNING, "bundle of the servers 'new'",
+		   "Z, which is still to come: a host whose clock is behind refuses it");
 }
 END_TEST
 
