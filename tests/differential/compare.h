@@ -14,7 +14,7 @@ struct tally {
 	size_t accepted, refused;
 	size_t tls13_only; /* of those that are accepted */
 	size_t stricter;   /* accepted, though the proof cannot read the text for certain */
-	size_t completed;  /* logins in which a peer sent what its own bundle has of its chain */
+	size_t completed;  /* accepted, since a peer sent what its own bundle has of its chain */
 	size_t logins, reloads;
 	size_t disagreements;
 };

@@ -66,8 +66,8 @@ static int run_random(struct bed *bed, const struct party *good, const struct op
 		tally.cases, tally.combinations, tally.accepted, tally.tls13_only, tally.stricter,
 		tally.refused);
 	(void)printf(
-		"differential: %zu reloads, %zu logins (%zu completed by an own bundle), %lld s: "
-		"%zu disagreements\n",
+		"differential: %zu reloads, %zu logins; %zu got in by what the peer's own bundle "
+		"adds, %lld s: %zu disagreements\n",
 		tally.reloads, tally.logins, tally.completed, (long long)(time(NULL) - began),
 		tally.disagreements);
 	least = options->cases >= CASES_DEFAULT ? tally.combinations * SHARE_LEAST / 100 : 0;
