@@ -217,7 +217,7 @@ broken() { # WHAT FILE CODE MESSAGE HINT: a line in the middle
 }
 broken 'certs.yml' "$CERTS" 1 "$CERTS:3" 'line 381'
 broken 'the chain description' "$CHAIN" 2 "$CHAIN:24: intermediates" 'line 10'
-broken 'certrotate.yml' certrotate.yml 2 'certrotate.yml:6: defaults.a' 'line 5'
+broken 'certrotate.yml' certrotate.yml 2 'certrotate.yml:7: defaults.a' 'line 6'
 edit_keys 't + "\n  a: [1\nb: }\n"' && publish
 refused 'the vault: broken YAML' 1 "$KEYS:488: private_keys.a" 'line 487'
 
@@ -261,7 +261,7 @@ refused 'a vault with another cipher' 1 "$KEYS: unsupported vault cipher" 'ansib
 vault decrypt "$KEYS" && publish
 refused 'keys in the clear' 1 "$KEYS:4: private_keys.client.application stands in the clear" 'ansible-vault encrypt'
 edit_keys 't.replace("db1.example", "dbX.example").replace("db2.example", "db1.example").replace("dbX.example", "db2.example")' && publish
-allowed 'a key of another certificate' 'warning key server db1.example.com: its old key does not fit its certificate' "$CERTROTATE" -C "$R" next --yes
+allowed 'a key of another certificate' 'warning key server db1.example.com, server db2.example.com: its old key does not fit its certificate' "$CERTROTATE" -C "$R" next --yes
 edit_keys 're.sub("(\"pgfga\": [|]\n *-----BEGIN[^\n]*\n *)MI", "\\1AA", t)' && publish
 allowed 'a key that is none' 'warning key client pgfga: its old key does not fit its certificate' "$CERTROTATE" -C "$R" next --yes
 edit_keys 're.sub("\"pgfga\": [|][^\"]*\"", "\"", t)' && publish
