@@ -13,6 +13,8 @@ ROOT=$PWD
 BUILD=$(cd "${1:-build}" && pwd) || exit 1
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
+# shellcheck source=tests/integration/lib_repository.sh
+. tests/integration/lib_repository.sh
 
 DB1=db1.example.com DB2=db2.example.com
 CLIENTS="postgres replicator monitor app report pooler idle"
@@ -23,43 +25,6 @@ test_ends() {
   local name
   for name in "${!SESSIONS[@]}"; do kill "${SESSIONS[$name]}" 2>/dev/null; done
   [ -z "$POOLER" ] || kill "$POOLER" 2>/dev/null
-}
-
-quietly() {
-  "$@" >"$T/last.out" 2>&1 || {
-    tail -n 40 "$T/last.out" >&2
-    die "failed: $*"
-  }
-}
-
-exits() { # CODE COMMAND...; what it said stays in $T/said
-  local want=$1 got=0
-  shift
-  "$@" >"$T/said" 2>&1 || got=$?
-  [ "$got" = "$want" ] || {
-    echo "exit code $got, not $want"
-    cat "$T/said"
-    return 1
-  }
-}
-
-# What the last command said, line ends aside: each of these texts.
-said() {
-  local text
-  for text in "$@"; do
-    tr -s '\n ' ' ' <"$T/said" | grep -qF -- "$text" || {
-      echo "not said: $text"
-      cat "$T/said"
-      return 1
-    }
-  done
-}
-
-is() {
-  [ "$1" = "$2" ] || {
-    echo "'$1' is not '$2'"
-    return 1
-  }
 }
 
 # ---- the repository ---------------------------------------------------------------------------------------------
@@ -118,41 +83,20 @@ EOF
 
 make_repository() {
   local user
-  R=$T/repository
-  mkdir -p "$T/ansible" "$HOME" "$R/config" "$R/environments/poc/group_vars/all"
+  new_repository
   for user in $CLIENTS; do mkdir -p "$T/homes/$user/.postgresql"; done
   for user in replicator pooler; do [ "$ME" = "$SERVER_USER" ] || chown -R "$SERVER_USER" "$T/homes/$user"; done
-  printf '#!/bin/sh\necho a-password\n' >"$T/vault-password"
-  chmod 755 "$T/vault-password"
-  git config --file "$HOME/.gitconfig" user.name "A DBA"
-  git config --file "$HOME/.gitconfig" user.email dba@example.com
-  quietly git init -q --bare -b dev "$T/remote.git"
-  quietly git init -q -b dev "$R"
-  git -C "$R" remote add origin "$T/remote.git"
   description >"$R/config/chainsmith_poc.yml"
   inventory >"$R/environments/poc/hosts"
   configuration postgres >"$R/certrotate.yml"
-  printf '[defaults]\ninterpreter_python = /usr/bin/python3\nvault_password_file = %s\nlocal_tmp = %s\nremote_tmp = %s\n' \
-    "$T/vault-password" "$T/ansible" "$T/ansible" >"$R/ansible.cfg"
-  cp -r "$ROOT"/playbooks/{rollout_new_certs.yml,census_certs.yml,library,module_utils,action_plugins} "$R"
-  find "$R" -name __pycache__ -prune -exec rm -rf {} +
-  git -C "$R" add -A
-  quietly git -C "$R" commit -q -m "poc: describe the environment"
-  quietly git -C "$R" push -q -u origin HEAD:dev
-}
-
-rotate() {
-  "$BUILD/certrotate" -C "$R" "$@"
+  cp "$ROOT/playbooks/census_certs.yml" "$R"
+  team_commits "poc: describe the environment"
 }
 
 census() { # CONFIGURATION [OPTION...]: with one that is not committed, as each machine may try
   local file=$1
   shift
   "$BUILD/certrotate" -C "$R" -c "$file" census "$@"
-}
-
-play() {
-  (cd "$R" && ansible-playbook -i environments/poc rollout_new_certs.yml)
 }
 
 # What the inventory holds for a client that Ansible does not reach.
@@ -211,7 +155,7 @@ sslmode=verify-full sslcert=$files/postgresql.crt sslkey=$files/postgresql.key s
 }
 
 go_first() {
-  rotate next --first --yes && play
+  go next --first && play rollout_new_certs.yml
 }
 
 on() { # NUMBER STATEMENT
@@ -546,8 +490,6 @@ main() {
   ADDRESS2=${ADDRESS1%.1}.2
   PORT1=$(free_port "$ADDRESS1")
   PORT2=$(free_port "$ADDRESS2")
-  export HOME=$T/home ANSIBLE_HOME=$T/ansible GIT_CONFIG_NOSYSTEM=1 NO_COLOR=1
-  unset ANSIBLE_CONFIG ANSIBLE_VAULT_PASSWORD_FILE CERTROTATE_ENV
   make_repository
   RECORD=$R/.git/certrotate/poc/census.json
   start_servers

@@ -12,6 +12,8 @@ ROOT=$PWD
 BUILD=$(cd "${1:-build}" && pwd) || exit 1
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
+# shellcheck source=tests/integration/lib_repository.sh
+. tests/integration/lib_repository.sh
 
 DB1=db1.example.com
 CLIENTS="postgres app report"
@@ -23,50 +25,6 @@ test_ends() {
   local name
   for name in "${!SESSIONS[@]}"; do kill "${SESSIONS[$name]}" 2>/dev/null; done
   [ -z "$BALANCER" ] || kill "$BALANCER" 2>/dev/null
-}
-
-quietly() {
-  "$@" >"$T/last.out" 2>&1 || {
-    tail -n 40 "$T/last.out" >&2
-    die "failed: $*"
-  }
-}
-
-exits() { # CODE COMMAND...; what it said stays in $T/said
-  local want=$1 got=0
-  shift
-  "$@" >"$T/said" 2>&1 || got=$?
-  [ "$got" = "$want" ] || {
-    echo "exit code $got, not $want"
-    cat "$T/said"
-    return 1
-  }
-}
-
-# What the last command said, line ends aside: each of these texts.
-said() {
-  local text
-  for text in "$@"; do
-    tr -s '\n ' ' ' <"$T/said" | grep -qF -- "$text" || {
-      echo "not said: $text"
-      cat "$T/said"
-      return 1
-    }
-  done
-}
-
-not_said() {
-  local text
-  for text in "$@"; do
-    ! tr -s '\n ' ' ' <"$T/said" | grep -F -- "$text" || return 1
-  done
-}
-
-is() {
-  [ "$1" = "$2" ] || {
-    echo "'$1' is not '$2'"
-    return 1
-  }
 }
 
 # ---- the repository and the server ------------------------------------------------------------------------------
@@ -113,63 +71,13 @@ applications:
 EOF
 }
 
-ansible_configuration() {
-  cat <<EOF
-[defaults]
-interpreter_python = /usr/bin/python3
-vault_password_file = $T/vault-password
-local_tmp = $T/ansible
-remote_tmp = $T/ansible
-EOF
-}
-
 make_repository() {
-  R=$T/repository
-  mkdir -p "$T/ansible" "$HOME" "$T"/homes/{postgres,report,app/.postgresql} "$R/config" "$R/environments/poc/group_vars/all"
-  printf '#!/bin/sh\necho a-password\n' >"$T/vault-password"
-  chmod 755 "$T/vault-password"
-  git config --file "$HOME/.gitconfig" user.name "A DBA"
-  git config --file "$HOME/.gitconfig" user.email dba@example.com
-  quietly git init -q --bare -b dev "$T/remote.git"
-  quietly git init -q -b dev "$R"
-  git -C "$R" remote add origin "$T/remote.git"
-  kill_hook >"$T/remote.git/hooks/post-receive"
-  chmod 755 "$T/remote.git/hooks/post-receive"
+  new_repository
+  mkdir -p "$T"/homes/{postgres,report,app/.postgresql}
   description >"$R/config/chainsmith_poc.yml"
   inventory >"$R/environments/poc/hosts"
   configuration >"$R/certrotate.yml"
-  ansible_configuration >"$R/ansible.cfg"
-  cp -r "$ROOT"/playbooks/{rollout_new_certs.yml,library,module_utils} "$R"
-  find "$R" -name __pycache__ -prune -exec rm -rf {} +
   team_commits "poc: describe the environment"
-}
-
-# Where it is armed, certrotate is killed at the very moment in which its edit is published.
-kill_hook() {
-  cat <<EOF
-#!/bin/sh
-[ -e '$T/armed' ] || exit 0
-rm '$T/armed'
-kill -9 "\$(cat '$T/pid')"
-EOF
-}
-
-# killed COMMAND...: its edit is published, and nothing was rolled out
-killed() {
-  local got=0
-  touch "$T/armed"
-  # shellcheck disable=SC2016
-  sh -c 'echo $$ >"$0" && exec "$@"' "$T/pid" "$BUILD/certrotate" -C "$R" "$@" --yes >"$T/said" 2>&1 || got=$?
-  is "$got, $(state "d['under_way'] is not None")" "137, True" || {
-    cat "$T/said"
-    return 1
-  }
-}
-
-team_commits() {
-  git -C "$R" add -A
-  quietly git -C "$R" commit -q -m "$1"
-  quietly git -C "$R" push -q -u origin HEAD:dev
 }
 
 start_server() {
@@ -183,23 +91,6 @@ start_server() {
     [ "$user" = "$SERVER_USER" ] || quietly sql "$PORT" "CREATE ROLE $user LOGIN"
   done
   quietly sql "$PORT" "ALTER ROLE postgres SUPERUSER"
-}
-
-rotate() {
-  "$BUILD/certrotate" -C "$R" "$@"
-}
-
-go() {
-  rotate "$@" --yes
-}
-
-play() {
-  (cd "$R" && ansible-playbook -i environments/poc rollout_new_certs.yml)
-}
-
-state() { # a Python expression on d, the state that the base has
-  git --git-dir "$T/remote.git" show "dev:.certrotate/poc/state.json" |
-    /usr/bin/python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"
 }
 
 # values CERTS VAULT: what the application needs of these two files, into its home
@@ -394,12 +285,10 @@ main() {
   ME=$(id -un)
   ADDRESS=127.$((RANDOM % 200 + 20)).8.1
   PORT=$(free_port "$ADDRESS")
-  export HOME=$T/home ANSIBLE_HOME=$T/ansible GIT_CONFIG_NOSYSTEM=1 NO_COLOR=1
-  unset ANSIBLE_CONFIG ANSIBLE_VAULT_PASSWORD_FILE CERTROTATE_ENV
   make_repository
   start_server
   quietly go next --first
-  quietly play
+  quietly play rollout_new_certs.yml
   application_takes_its_files
   quietly sql "$PORT" "ALTER SYSTEM SET ssl = on"
   quietly sql "$PORT" "SELECT pg_reload_conf()"

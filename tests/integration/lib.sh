@@ -10,6 +10,8 @@
 #   start_pg DATA ADDRESS PORT [LINE...]   a server with these lines in its configuration
 #   start_standby DATA ADDRESS PORT CONNINFO
 #   check WHAT COMMAND...  passes where the command does; check_not where it fails; finish prints the count
+#   exits CODE COMMAND...  passes where it ends with that; what it said stays for said TEXT... and not_said TEXT...
+#   quietly COMMAND...     ends the test where it fails; is A B compares
 
 bin=${PG_BIN:-/usr/lib/postgresql/15/bin}
 unset "${!PG@}"
@@ -202,6 +204,50 @@ check_not() {
 
 not() {
   ! "$@"
+}
+
+quietly() {
+  "$@" >"$T/last.out" 2>&1 || {
+    tail -n 40 "$T/last.out" >&2
+    die "failed: $*"
+  }
+}
+
+is() {
+  [ "$1" = "$2" ] || {
+    echo "'$1' is not '$2'"
+    return 1
+  }
+}
+
+exits() {
+  local want=$1 got=0
+  shift
+  "$@" >"$T/said" 2>&1 || got=$?
+  [ "$got" = "$want" ] || {
+    echo "exit code $got, not $want"
+    cat "$T/said"
+    return 1
+  }
+}
+
+# What the last command said, line ends aside: each of these texts.
+said() {
+  local text
+  for text in "$@"; do
+    tr -s '\n ' ' ' <"$T/said" | grep -qF -- "$text" || {
+      echo "not said: $text"
+      cat "$T/said"
+      return 1
+    }
+  done
+}
+
+not_said() {
+  local text
+  for text in "$@"; do
+    ! tr -s '\n ' ' ' <"$T/said" | grep -F -- "$text" || return 1
+  done
 }
 
 finish() {
