@@ -28,15 +28,27 @@ static void must(int rc, const struct err *err, const char *what)
 		give_up(what, err->msg);
 }
 
+/* Also where something gives up: no server and no key stay behind. */
+static struct bed *opened;
+
+static void close_opened(void)
+{
+	if (opened)
+		bed_close(opened);
+}
+
 void bed_open(struct bed *bed, const struct party *server)
 {
 	struct secret key = {(char *)(uintptr_t)server->key, strlen(server->key)};
 	struct pgserver_tls tls = {.cert_pem = server->leaf, .key = &key, .ca_pem = server->bundle};
 	struct err err = {0};
 
-	(void)strcpy(bed->dir, "/tmp/certrotate-bed-XXXXXX");
+	*bed = (struct bed){.dir = "/tmp/certrotate-bed-XXXXXX"};
 	if (!mkdtemp(bed->dir))
 		give_up("no temporary directory", bed->dir);
+	opened = bed;
+	if (atexit(close_opened) != 0)
+		give_up("atexit", "no memory");
 	must(pgserver_start(&bed->server, &tls, &err), &err, "cannot start PostgreSQL");
 }
 
@@ -51,6 +63,7 @@ void bed_close(struct bed *bed)
 {
 	char path[PATH_SIZE];
 
+	opened = NULL;
 	pgserver_stop(&bed->server);
 	for (size_t i = 0; i < LOGINS_MAX; i++) {
 		for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
