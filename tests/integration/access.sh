@@ -12,19 +12,14 @@ ROOT=$PWD
 BUILD=$(cd "${1:-build}" && pwd) || exit 1
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
+# shellcheck source=tests/integration/lib_repository.sh
+. tests/integration/lib_repository.sh
 
 DB1=db1.example.com DB2=db2.example.com
 # Whose name fits a rule, and whose does not.
 FITTING="postgres plain mapped pattern byname byregex verified anyname grouped listed svc weird"
 FAILING="wrongmap nomap unmapped asname trusting captureless renamed"
 CLIENTS="$FITTING $FAILING secret nowhere shadowed moving replicator watcher"
-
-quietly() {
-  "$@" >"$T/last.out" 2>&1 || {
-    tail -n 40 "$T/last.out" >&2
-    die "failed: $*"
-  }
-}
 
 exits() { # CODE COMMAND...; what it said stays in $T/said
   local want=$1 got=0
@@ -34,32 +29,6 @@ exits() { # CODE COMMAND...; what it said stays in $T/said
   [ "$got" = "$want" ] || {
     echo "exit code $got, not $want"
     cat "$T/said"
-    return 1
-  }
-}
-
-# What the last command said, line ends aside: each of these texts.
-said() {
-  local text
-  for text in "$@"; do
-    tr -s '\n ' ' ' <"$T/said" | grep -qF -- "$text" || {
-      echo "not said: $text"
-      cat "$T/said"
-      return 1
-    }
-  done
-}
-
-not_said() {
-  local text
-  for text in "$@"; do
-    ! tr -s '\n ' ' ' <"$T/said" | grep -F -- "$text" || return 1
-  done
-}
-
-is() {
-  [ "$1" = "$2" ] || {
-    echo "'$1' is not '$2'"
     return 1
   }
 }
@@ -119,35 +88,13 @@ END
 
 make_repository() {
   local user
-  R=$T/repository
-  mkdir -p "$T/ansible" "$HOME" "$R/config" "$R/environments/poc/group_vars/all"
+  new_repository
   for user in $CLIENTS; do mkdir -p "$T/homes/$user"; done
   [ "$(id -u)" != 0 ] || chown "$SERVER_USER" "$T/homes/replicator"
-  printf '#!/bin/sh\necho a-password\n' >"$T/vault-password"
-  chmod 755 "$T/vault-password"
-  git config --file "$HOME/.gitconfig" user.name "A DBA"
-  git config --file "$HOME/.gitconfig" user.email dba@example.com
-  quietly git init -q --bare -b dev "$T/remote.git"
-  quietly git init -q -b dev "$R"
-  git -C "$R" remote add origin "$T/remote.git"
   description >"$R/config/chainsmith_poc.yml"
   inventory >"$R/environments/poc/hosts"
   configuration postgres >"$R/certrotate.yml"
-  printf '[defaults]\ninterpreter_python = /usr/bin/python3\nvault_password_file = %s\nlocal_tmp = %s\nremote_tmp = %s\n' \
-    "$T/vault-password" "$T/ansible" "$T/ansible" >"$R/ansible.cfg"
-  cp -r "$ROOT"/playbooks/{rollout_new_certs.yml,library,module_utils} "$R"
-  find "$R" -name __pycache__ -prune -exec rm -rf {} +
   team_commits "poc: describe the environment"
-}
-
-team_commits() {
-  git -C "$R" add -A
-  quietly git -C "$R" commit -q -m "$1"
-  quietly git -C "$R" push -q -u origin HEAD:dev
-}
-
-rotate() {
-  "$BUILD/certrotate" -C "$R" "$@"
 }
 
 go() {
@@ -466,8 +413,6 @@ main() {
   ADDRESS1=127.$((RANDOM % 200 + 20)).9.1
   ADDRESS2=${ADDRESS1%.1}.2
   PORT=$(free_port "$ADDRESS1")
-  export HOME=$T/home ANSIBLE_HOME=$T/ansible GIT_CONFIG_NOSYSTEM=1 NO_COLOR=1
-  unset ANSIBLE_CONFIG ANSIBLE_VAULT_PASSWORD_FILE CERTROTATE_ENV
   make_repository
   start_primary
   quietly go --first
