@@ -22,9 +22,9 @@ static void print_tally(struct ui *ui, const struct verify_tally *tally, enum ch
 	if (!tally->asked || !text || (all && !ui->verbose))
 		return;
 	strs_join(&tally->stragglers, NAMES_SHOWN, names, sizeof(names));
-	ui_prose(ui, 4, "  %zu of %zu %s%s %s%s%s\n", tally->held, tally->asked,
-		 check == CHECK_HOST_FILES ? "host" : "endpoint", tally->asked == 1 ? "" : "s",
-		 text, all ? "" : "; stragglers: ", all ? "" : names);
+	ui_prose(ui, 4, "  %zu of %zu %s %s%s%s\n", tally->held, tally->asked,
+		 check == CHECK_HOST_FILES ? "hosts" : "endpoints", text,
+		 all ? "" : "; stragglers: ", all ? "" : names);
 }
 
 static int print_result(struct ui *ui, const struct options *options, const struct live *live,
