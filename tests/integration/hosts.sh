@@ -22,47 +22,6 @@ test_ends() {
   stop_loads
 }
 
-quietly() {
-  "$@" >"$T/last.out" 2>&1 || {
-    tail -n 40 "$T/last.out" >&2
-    die "failed: $*"
-  }
-}
-
-is() {
-  [ "$1" = "$2" ] || {
-    echo "'$1' is not '$2'"
-    return 1
-  }
-}
-
-exits() { # CODE COMMAND...; what it said stays in $T/said
-  local want=$1 got=0
-  shift
-  "$@" >"$T/said" 2>&1 || got=$?
-  [ "$got" = "$want" ] || {
-    echo "exit code $got, not $want"
-    cat "$T/said"
-    return 1
-  }
-}
-
-# What the last command said, line ends aside: each of these texts.
-said() {
-  local text
-  for text in "$@"; do
-    tr -s '\n ' ' ' <"$T/said" | grep -qF -- "$text" || {
-      echo "not said: $text"
-      cat "$T/said"
-      return 1
-    }
-  done
-}
-
-not_said() {
-  ! said "$@" >/dev/null
-}
-
 # ---- the repository ---------------------------------------------------------------------------------------------
 
 indented() {
