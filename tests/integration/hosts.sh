@@ -13,6 +13,8 @@ ROOT=$PWD
 BUILD=$(cd "${1:-build}" && pwd) || exit 1
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
+# shellcheck source=tests/integration/lib_repository.sh
+. tests/integration/lib_repository.sh
 
 DB1=db1.example.com DB2=db2.example.com
 CLIENTS="postgres replicator application reporter"
@@ -103,62 +105,12 @@ END
 }
 
 make_repository() {
-  R=$T/repository
-  export HOME=$T/home GIT_CONFIG_NOSYSTEM=1 ANSIBLE_NOCOLOR=1
-  unset CERTROTATE_ENV ANSIBLE_VAULT_PASSWORD_FILE ANSIBLE_CONFIG
-  mkdir -p "$T/ansible" "$HOME" "$R/config" "$R/environments/poc/group_vars/all"
-  printf '#!/bin/sh\necho a-password\n' >"$T/vault-password"
-  chmod 755 "$T/vault-password"
-  git config --file "$HOME/.gitconfig" user.name "A DBA"
-  git config --file "$HOME/.gitconfig" user.email dba@example.com
-  quietly git init -q --bare -b dev "$T/remote.git"
-  quietly git init -q -b dev "$R"
-  git -C "$R" remote add origin "$T/remote.git"
+  new_repository
   description >"$R/config/chainsmith_poc.yml"
   inventory >"$R/environments/poc/hosts"
   values
   configuration >"$R/certrotate.yml"
-  cp -r "$ROOT"/playbooks/{rollout_new_certs.yml,library,module_utils,action_plugins} "$R"
-  find "$R" -name __pycache__ -prune -exec rm -rf {} +
-  cat >"$R/ansible.cfg" <<END
-[defaults]
-interpreter_python = /usr/bin/python3
-vault_password_file = $T/vault-password
-local_tmp = $T/ansible
-remote_tmp = $T/ansible
-retry_files_enabled = false
-localhost_warning = false
-END
-  git -C "$R" add -A
-  quietly git -C "$R" commit -q -m "poc: describe the environment"
-  quietly git -C "$R" push -q -u origin dev
-}
-
-team_commits() {
-  git -C "$R" add -A
-  quietly git -C "$R" commit -q -m "$1"
-  quietly git -C "$R" push -q origin HEAD:dev
-}
-
-play() {
-  (cd "$R" && ansible-playbook -i environments/poc "$1")
-}
-
-rotate() {
-  "$BUILD/certrotate" -C "$R" "$@"
-}
-
-go() {
-  rotate "$@" --yes
-}
-
-state() { # a Python expression on d, the state that the base has
-  git --git-dir "$T/remote.git" show "dev:.certrotate/poc/state.json" |
-    /usr/bin/python3 -c "import json,sys; d=json.load(sys.stdin); d.setdefault('under_way', None); print($1)"
-}
-
-whole() { # STATE: the phase is complete
-  is "$(state "d['state'], d['under_way']")" "$1 None"
+  team_commits "poc: describe the environment"
 }
 
 # ---- the servers ------------------------------------------------------------------------------------------------

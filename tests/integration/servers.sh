@@ -13,6 +13,8 @@ ROOT=$PWD
 BUILD=$(cd "${1:-build}" && pwd) || exit 1
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
+# shellcheck source=tests/integration/lib_repository.sh
+. tests/integration/lib_repository.sh
 
 DB1=db1.example.com DB2=db2.example.com DB3=db3.example.com
 CLIENTS="postgres replicator avchecker application"
@@ -21,43 +23,6 @@ LOAD_PID=
 test_ends() {
   [ -z "$LOAD_PID" ] || kill "$LOAD_PID" 2>/dev/null
   LOAD_PID=
-}
-
-quietly() {
-  "$@" >"$T/last.out" 2>&1 || {
-    tail -n 40 "$T/last.out" >&2
-    die "failed: $*"
-  }
-}
-
-is() {
-  [ "$1" = "$2" ] || {
-    echo "'$1' is not '$2'"
-    return 1
-  }
-}
-
-exits() { # CODE COMMAND...; what it said stays in $T/said
-  local want=$1 got=0
-  shift
-  "$@" >"$T/said" 2>&1 || got=$?
-  [ "$got" = "$want" ] || {
-    echo "exit code $got, not $want"
-    cat "$T/said"
-    return 1
-  }
-}
-
-# What the last command said, line ends aside: each of these texts.
-said() {
-  local text
-  for text in "$@"; do
-    tr -s '\n ' ' ' <"$T/said" | grep -qF -- "$text" || {
-      echo "not said: $text"
-      cat "$T/said"
-      return 1
-    }
-  done
 }
 
 # ---- where it runs: three addresses of this machine, at PostgreSQL's own port where that is free ----------------
@@ -192,91 +157,12 @@ EOF
 }
 
 make_repository() {
-  R=$T/repository
-  mkdir -p "$T/ansible" "$HOME"
-  printf '#!/bin/sh\necho a-password\n' >"$T/vault-password"
-  chmod 755 "$T/vault-password"
-  git config --file "$HOME/.gitconfig" user.name "A DBA"
-  git config --file "$HOME/.gitconfig" user.email dba@example.com
-  quietly git init -q --bare -b dev "$T/remote.git"
-  kill_hook >"$T/remote.git/hooks/post-receive"
-  chmod 755 "$T/remote.git/hooks/post-receive"
-  quietly git init -q -b dev "$R"
-  git -C "$R" remote add origin "$T/remote.git"
-  mkdir -p "$R/config" "$R/environments/poc/group_vars/all"
+  new_repository
   description >"$R/config/chainsmith_poc.yml"
   inventory 2 >"$R/environments/poc/hosts"
   configuration "1 2" >"$R/certrotate.yml"
   application_playbook >"$R/application.yml"
-  cp -r "$ROOT/playbooks/rollout_new_certs.yml" "$ROOT/playbooks/library" "$ROOT/playbooks/module_utils" "$R"
-  find "$R" -name __pycache__ -prune -exec rm -rf {} +
-  cat >"$R/ansible.cfg" <<EOF
-[defaults]
-interpreter_python = /usr/bin/python3
-vault_password_file = $T/vault-password
-local_tmp = $T/ansible
-remote_tmp = $T/ansible
-retry_files_enabled = false
-localhost_warning = false
-EOF
-  git -C "$R" add -A
-  quietly git -C "$R" commit -q -m "poc: describe the environment"
-  quietly git -C "$R" push -q -u origin dev
-}
-
-# Where it is armed, certrotate is killed at the very moment in which its edit is published.
-kill_hook() {
-  cat <<EOF
-#!/bin/sh
-[ -e '$T/armed' ] || exit 0
-rm '$T/armed'
-kill -9 "\$(cat '$T/pid')"
-EOF
-}
-
-# A commit by somebody of the team: what is in the checkout now.
-team_commits() {
-  git -C "$R" add -A
-  quietly git -C "$R" commit -q -m "$1"
-  quietly git -C "$R" push -q origin HEAD:dev
-}
-
-play() {
-  (cd "$R" && ansible-playbook -i environments/poc "$1")
-}
-
-rotate() {
-  "$BUILD/certrotate" -C "$R" "$@"
-}
-
-go() {
-  rotate "$@" --yes
-}
-
-# killed next|revert...: its edit is published, and nothing was rolled out
-killed() {
-  local got=0
-  touch "$T/armed"
-  # shellcheck disable=SC2016
-  sh -c 'echo $$ >"$0" && exec "$@"' "$T/pid" "$BUILD/certrotate" -C "$R" "$@" --yes >"$T/killed.out" 2>&1 || got=$?
-  is "$got, $(state "d['under_way'] is not None")" "137, True" || {
-    cat "$T/killed.out"
-    return 1
-  }
-}
-
-state() { # a Python expression on d, the state that the base has
-  git --git-dir "$T/remote.git" show "dev:.certrotate/poc/state.json" |
-    /usr/bin/python3 -c "import json,sys; d=json.load(sys.stdin); d.setdefault('under_way', None); print($1)"
-}
-
-tip() {
-  git --git-dir "$T/remote.git" rev-parse dev
-}
-
-# whole STATE: the phase is complete
-whole() {
-  is "$(state "d['state'], d['under_way']")" "$1 None"
+  team_commits "poc: describe the environment"
 }
 
 # ---- the servers ------------------------------------------------------------------------------------------------
@@ -645,8 +531,6 @@ main() {
   [ -x "$BUILD/certrotate" ] || die "$BUILD/certrotate is missing: make all"
   make -s BUILD="$BUILD" "$BUILD/demo-load" || die "demo-load cannot be built"
   ME=$(id -un)
-  export HOME=$T/home ANSIBLE_HOME=$T/ansible GIT_CONFIG_NOSYSTEM=1 ANSIBLE_NOCOLOR=1
-  unset ANSIBLE_CONFIG ANSIBLE_VAULT_PASSWORD_FILE CERTROTATE_ENV
   pick_addresses
   for user in postgres avchecker application replicator2 replicator3; do
     mkdir -p "$T/homes/$user"
