@@ -58,7 +58,8 @@ int64_t store_when(const struct store *store, enum phase phase, enum direction d
 		int64_t at = 0;
 		struct err unread = {0};
 
-		if (strcmp(js_str(entry, "rotation", ""), store->rotation ? store->rotation : ""))
+		if (strcmp(js_str(entry, "rotation", ""), store->rotation ? store->rotation : "") !=
+		    0)
 			break;
 		if (strcmp(js_str(entry, "phase", ""), phase_name(phase)) != 0)
 			continue;

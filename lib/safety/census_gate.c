@@ -156,7 +156,7 @@ static int offenders_add(struct offenders *list, const struct sighting *sighting
 	struct offender *items;
 	size_t i;
 
-	if (strmap_get(&list->index, who(sighting), &i)) {
+	if (strmap_get(&list->index, who(sighting), &i) && i < list->count) {
 		list->items[i].places++;
 		if (sighting->last_seen > list->items[i].last->last_seen)
 			list->items[i].last = sighting;

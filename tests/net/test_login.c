@@ -79,8 +79,7 @@ START_TEST(settings_end_with_their_query)
 		"SELECT current_setting('transaction_read_only'),"
 		" current_setting('default_transaction_read_only'),"
 		" current_setting('statement_timeout'), current_setting('search_path')",
-		"SELECT setting, reset_val FROM pg_settings WHERE name = "
-		"'default_transaction_read_only'",
+		"SELECT setting, reset_val FROM pg_settings WHERE name LIKE 'default%read_only'",
 		"COMMIT",
 		"SELECT 1",
 	};
