@@ -113,6 +113,12 @@ differential: deps
 	$(MAKE) $(BUILD)/tests/differential
 	$(BUILD)/tests/differential --cases $(CASES) $(if $(SEED),--seed $(SEED))
 
+# Looks at the program's own system calls, kills it at one or makes one fail.
+$(BUILD)/tests/trace: $(BUILD)/obj/tests/torture/trace.o $(BUILD)/obj/tests/torture/calls.o
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
 demo: deps
 	$(MAKE) all $(BUILD)/demo-load
 	tests/demo/run $(BUILD)
