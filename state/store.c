@@ -5,11 +5,10 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "pki/sum.h"
 
 #define STORE_VERSION 1
-#define HINT_GOOD_ONE                                                                              \
-	"the file is written by certrotate only: take the last good one from git log -- "          \
-	".certrotate"
+#define REVISION_MAX  (INT64_C(1) << 53) /* what every reader of JSON takes as it is */
 
 int store_set(char **field, const char *value, struct err *err)
 {
@@ -64,8 +63,18 @@ void store_release(struct store *store)
 
 static int wrong(const char *name, const char *what, struct err *err)
 {
-	err_set(err, ERR_FAIL, "%s: %s", name, what);
-	return err_hint(err, HINT_GOOD_ONE);
+	return err_set(err, ERR_FAIL, "%s: %s", name, what);
+}
+
+/* The last commit that certrotate made holds a good one, whatever came behind it. */
+static int hint_good_one(const char *environment, struct err *err)
+{
+	return err_hint_default(err,
+				"the file changes only inside certrotate's own commits; an edit, "
+				"a merge as text or damage breaks it: find the last good one with "
+				"'git log -- .certrotate/%s/state.json', then 'git checkout COMMIT "
+				"-- .certrotate/%s/state.json', commit and push",
+				environment, environment);
 }
 
 /* A string that names a file below .certrotate/ or shows on a terminal: no surprises in it. */
@@ -188,6 +197,9 @@ static int parse_root(struct store *store, const struct json *root, const char *
 			(long long)version, STORE_VERSION);
 		return err_hint(err, "use the certrotate that wrote it, or a newer one");
 	}
+	rc = sum_check(root, name, err);
+	if (rc)
+		return rc;
 	if (strcmp(env, environment) != 0) {
 		err_set(err, ERR_FAIL, "%s: the state of environment '%s', not of '%s'", name, env,
 			environment);
@@ -202,6 +214,8 @@ static int parse_root(struct store *store, const struct json *root, const char *
 	if (store->phase == PHASE__MAX && js_str(root, "phase", NULL))
 		return wrong(name, "unknown phase", err);
 	store->revision = js_int(root, "revision", 0);
+	if (store->revision < 0 || store->revision > REVISION_MAX)
+		return wrong(name, "no such 'revision' was ever written", err);
 	rc = store_set(&store->environment, environment, err);
 	rc = rc ? rc : get_string(&store->rotation, root, "rotation", name, err);
 	rc = rc ? rc : get_generations(store, root, name, err);
@@ -225,7 +239,7 @@ int store_parse(struct store *store, const char *text, size_t len, const char *n
 	js_free(root);
 	if (rc) {
 		store_release(store);
-		err_hint_default(err, HINT_GOOD_ONE);
+		hint_good_one(environment, err);
 	}
 	return rc;
 }
@@ -282,7 +296,8 @@ int store_dump(struct buf *out, const struct store *store, struct err *err)
 	bad |= js_set(root, "behind", strings(&store->behind));
 	bad |= js_set(root, "waivers", js_copy(store->waivers));
 	bad |= js_set(root, "acks", js_copy(store->acks));
-	rc = bad ? err_nomem(err) : js_dump(out, root, true, err);
+	rc = bad ? err_nomem(err) : sum_add(root, err);
+	rc = rc ? rc : js_dump(out, root, true, err);
 	js_free(root);
 	return rc;
 }

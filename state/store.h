@@ -11,10 +11,11 @@
  *    "retired": null}, "host_set": ["db1.example.com"],
  *    "history": [{"rotation", "phase", "direction", "outcome", "by", "at", "commit", …}],
  *    "behind": ["db3.example.com"], "waivers": [{"gate", "subject", "reason", "by", "at"}],
- *    "acks": [{"app", "phase", "who", "by", "at"}]}
+ *    "acks": [{"app", "phase", "who", "by", "at"}], "sum": "sha256:…"}
  *
  * "state" is the last state that was proven; while "under_way" is set, the inventory holds the
- * target of its "to". "revision" grows with every change, so that the newer of two is known.
+ * target of its "to". "revision" grows with every change, so that the newer of two is known. "sum"
+ * is over all the rest (pki/sum.h): a file that was damaged, edited or merged as text is refused.
  */
 #ifndef STATE_STORE_H
 #define STATE_STORE_H

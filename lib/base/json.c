@@ -42,15 +42,26 @@ static int add_chunk(const char *data, size_t len, void *ctx)
 	return out->failed ? -1 : 0;
 }
 
-int js_dump(struct buf *out, const struct json *value, bool pretty, struct err *err)
+static int dump(struct buf *out, const struct json *value, size_t flags, struct err *err)
 {
-	size_t flags = pretty ? JSON_INDENT(2) : JSON_COMPACT;
-
 	if (json_dump_callback(in(value), add_chunk, out, flags | JSON_ENCODE_ANY) < 0)
 		return err_nomem(err);
-	if (pretty)
-		buf_addc(out, '\n');
 	return buf_check(out, "JSON", err);
+}
+
+int js_dump(struct buf *out, const struct json *value, bool pretty, struct err *err)
+{
+	int rc = dump(out, value, pretty ? JSON_INDENT(2) : JSON_COMPACT, err);
+
+	if (rc || !pretty)
+		return rc;
+	buf_addc(out, '\n');
+	return buf_check(out, "JSON", err);
+}
+
+int js_dump_sorted(struct buf *out, const struct json *value, struct err *err)
+{
+	return dump(out, value, JSON_COMPACT | JSON_SORT_KEYS, err);
 }
 
 struct json *js_new_object(void)

@@ -20,6 +20,8 @@ struct json;
 int js_parse(struct json **out, const char *text, size_t len, const char *name, struct err *err);
 /* pretty: two spaces of indentation and a newline at the end; else one line without a newline. */
 int js_dump(struct buf *out, const struct json *value, bool pretty, struct err *err);
+/* One line without blanks, the keys in byte order: equal values give equal texts. */
+int js_dump_sorted(struct buf *out, const struct json *value, struct err *err);
 
 struct json *js_new_object(void);
 struct json *js_new_array(void);

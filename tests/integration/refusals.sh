@@ -367,13 +367,29 @@ state() { # WHAT CODE MESSAGE HINT PYTHON
   edit "$STATE" "$5" && publish
   refused "state.json: $1" "$2" "$3" "$4"
 }
+# The same with the sum that belongs to it: what a faulty certrotate could have written.
+summed_state() {
+  edit "$STATE" "$5" && /usr/bin/python3 - "$STATE" <<'PY' && publish
+import hashlib, json, sys
+state = json.load(open(sys.argv[1]))
+del state["sum"]
+text = json.dumps(state, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+state["sum"] = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+json.dump(state, open(sys.argv[1], "w"), indent=2)
+PY
+  refused "state.json: $1" "$2" "$3" "$4"
+}
 state 'another version' 1 "dev:$STATE: state of version 2, this certrotate knows version 1" 'use the certrotate that wrote it' 't.replace("\"version\": 1", "\"version\": 2")'
 state 'of another environment' 1 "dev:$STATE" 'git' 't.replace("\"environment\": \"poc\"", "\"environment\": \"acc\"")'
 state 'no JSON' 1 "dev:$STATE" 'git log -- .certrotate' 't[:len(t) // 2]'
-state 'an unknown state' 1 "dev:$STATE: unknown state" 'git' 't.replace("\"generated\"", "\"trustd\"")'
-state 'a wrong type' 1 "dev:$STATE: 'host_set' is not a list of names" 'git log -- .certrotate' 're.sub("\"host_set\": \\[[^]]*\\]", "\"host_set\": 7", t)'
+state 'changed by hand' 1 "dev:$STATE: its 'sum' is not that of its content" "git checkout COMMIT -- $STATE" 't.replace("\"generated\"", "\"idle\"")'
+state 'a line lost in a merge' 1 "dev:$STATE: its 'sum' is not that of its content" 'a merge as text' 're.sub("  \"revision\": [0-9]*,\n", "", t)'
+state 'without a sum' 1 "dev:$STATE: it has no 'sum' of its content" "git log -- $STATE" 're.sub(",\n  \"sum\": [^\n]*", "", t)'
+state "a merge's conflict" 1 "dev:$STATE:3: not valid JSON" "git log -- $STATE" 't.replace("  \"environment\"", "<<<<<<< HEAD\n  \"environment\"")'
+summed_state 'an unknown state' 1 "dev:$STATE: unknown state" 'git' 't.replace("\"generated\"", "\"trustd\"")'
+summed_state 'a wrong type' 1 "dev:$STATE: 'host_set' is not a list of names" 'git log -- .certrotate' 're.sub("\"host_set\": \\[[^]]*\\]", "\"host_set\": 7", t)'
 state 'empty' 1 "dev:$STATE" 'git log -- .certrotate' '""'
-state 'a generation whose name leaves the folder' 1 "dev:$STATE" 'git' 't.replace("\"g1\"", "\"../../g1\"")'
+summed_state 'a generation whose name leaves the folder' 1 "dev:$STATE" 'git' 't.replace("\"g1\"", "\"../../g1\"")'
 
 # ---------------------------------------------------------------- in the middle of a rotation
 rotate next --yes >"$T/out" 2>&1 </dev/null || { cat "$T/out"; die 'no trust'; }

@@ -3,12 +3,33 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "pki/sum.h"
 #include "state/store.h"
 #include "tests/state/suites.h"
 
 static int parse(struct store *store, const char *text, struct err *err)
 {
 	return store_parse(store, text, strlen(text), "dev:state.json", "poc", err);
+}
+
+/* The same with the sum that belongs to it, where it is an object at all. */
+static int parse_summed(struct store *store, const char *text, struct err *err)
+{
+	struct json *root = NULL;
+	struct buf summed;
+	int rc;
+
+	buf_init(&summed, BUF_TEXT_MAX);
+	if (js_parse(&root, text, strlen(text), "text", NULL) || !js_is_object(root)) {
+		buf_adds(&summed, text);
+	} else {
+		ck_ok(sum_add(root, err), err);
+		ck_ok(js_dump(&summed, root, true, err), err);
+	}
+	rc = parse(store, summed.data, err);
+	js_free(root);
+	buf_release(&summed);
+	return rc;
 }
 
 START_TEST(a_state_survives_writing_and_reading)
@@ -83,6 +104,11 @@ static const struct {
 	{"{}", "dev:state.json: not a certrotate state file: it has no 'version'"},
 	{"[]", "dev:state.json: not a certrotate state file: it has no 'version'"},
 	{"{\"version\": 1,\n", "dev:state.json:2: not valid JSON"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"revision\": -1}",
+	 "dev:state.json: no such 'revision' was ever written"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", "
+	 "\"revision\": 9007199254740993}",
+	 "dev:state.json: no such 'revision' was ever written"},
 };
 
 START_TEST(what_is_no_state_of_ours_is_refused)
@@ -90,9 +116,35 @@ START_TEST(what_is_no_state_of_ours_is_refused)
 	struct err err = {0};
 	struct store store;
 
-	ck_assert_int_eq(parse(&store, bad[_i].text, &err), ERR_FAIL);
+	ck_assert_int_eq(parse_summed(&store, bad[_i].text, &err), ERR_FAIL);
 	ck_contains(err.msg, bad[_i].message);
 	ck_assert_str_ne(err.hint, "");
+}
+END_TEST
+
+START_TEST(a_state_without_the_sum_of_its_content_is_refused)
+{
+	static const char good[] =
+		"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\"}";
+	struct err err = {0};
+	struct store store;
+
+	ck_assert_int_eq(parse(&store, good, &err), ERR_FAIL);
+	ck_assert_str_eq(err.msg, "dev:state.json: it has no 'sum' of its content");
+	ck_assert_int_eq(parse(&store,
+			       "{\"version\": 1, \"environment\": \"poc\", \"state\": \"absent\","
+			       " \"sum\": \"sha256:00\"}",
+			       &err),
+			 ERR_FAIL);
+	ck_assert_str_eq(err.msg, "dev:state.json: its 'sum' is not that of its content");
+	ck_assert_str_eq(
+		err.hint,
+		"the file changes only inside certrotate's own commits; an edit, a merge as "
+		"text or damage breaks it: find the last good one with 'git log -- "
+		".certrotate/poc/state.json', then 'git checkout COMMIT -- "
+		".certrotate/poc/state.json', commit and push");
+	ck_ok(parse_summed(&store, good, &err), &err);
+	store_release(&store);
 }
 END_TEST
 
@@ -121,7 +173,7 @@ START_TEST(the_last_entry_of_an_outcome_is_found)
 			    "{\"outcome\": \"completed\", \"phase\": \"prune\"}, "
 			    "{\"outcome\": \"reverted\", \"phase\": \"x\"}]}";
 
-	ck_ok(parse(&store, text, &err), &err);
+	ck_ok(parse_summed(&store, text, &err), &err);
 	ck_assert_str_eq(js_str(store_last(&store, "completed"), "phase", ""), "prune");
 	ck_assert_ptr_null(store_last(&store, "abandoned"));
 	store_release(&store);
@@ -238,6 +290,7 @@ Suite *store_suite(void)
 	tcase_add_test(tc, a_state_survives_writing_and_reading);
 	tcase_add_loop_test(tc, what_is_no_state_of_ours_is_refused, 0,
 			    (int)(sizeof(bad) / sizeof(bad[0])));
+	tcase_add_test(tc, a_state_without_the_sum_of_its_content_is_refused);
 	tcase_add_test(tc, a_state_cut_anywhere_is_refused);
 	tcase_add_test(tc, the_last_entry_of_an_outcome_is_found);
 	tcase_add_test(tc, an_old_entry_keeps_the_lengths_of_its_lists);
