@@ -5,6 +5,7 @@
 #   make demo       installs what is missing, then rotates a real environment under load
 #   make bench-proof    measures the proof of 1,000 servers and clients, and of ten times as many
 #   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
+#   make races      two operators who type the same command, 50 times (COUNT=, SEED=)
 #   make lint asan fuzz differential install uninstall dist clean
 
 VERSION = 0.1.0
@@ -119,6 +120,13 @@ $(BUILD)/tests/trace: $(BUILD)/obj/tests/torture/trace.o $(BUILD)/obj/tests/tort
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
+# Two clones of one remote that run the same command at about the same time.
+COUNT ?= 50
+
+races: deps
+	$(MAKE) all
+	tests/races/races $(BUILD) $(COUNT) $(SEED)
+
 demo: deps
 	$(MAKE) all $(BUILD)/demo-load
 	tests/demo/run $(BUILD)
@@ -200,7 +208,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan differential fuzz fuzz-all demo bench-proof bench-verify lint install uninstall dist clean
+.PHONY: all deps test unit unit-all asan differential races fuzz fuzz-all demo bench-proof bench-verify lint install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -7,6 +7,7 @@
 
 #include "git/remote.h"
 #include "git/worktree.h"
+#include "state/others.h"
 #include "state/steps.h"
 
 #define TRIES 5
@@ -32,14 +33,8 @@ static int look_again(struct session *session, struct err *err)
 	rc = rc ? rc : session_load(session, err);
 	if (rc)
 		return rc;
-	if (session->store.revision != revision) {
-		const struct under_way *under_way = &session->store.under_way;
-
-		err_set(err, ERR_LOCK, "the state has moved on meanwhile%s%s",
-			under_way->active ? ": at work is " : "",
-			under_way->active && under_way->by ? under_way->by : "");
-		return err_hint(err, "look with 'certrotate status' before you go on");
-	}
+	if (session->store.revision != revision)
+		return others_were_faster(&session->store, err);
 	if (oid_equal(&before, &session->base)) {
 		err_set(err, ERR_FAIL, "%s refuses the commit although its branch %s stands still",
 			session->env->remote, session->env->base);

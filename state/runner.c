@@ -9,6 +9,7 @@
 #include "state/gates.h"
 #include "state/access.h"
 #include "state/orphans.h"
+#include "state/others.h"
 #include "state/steps.h"
 
 #define TRIES 5
@@ -43,9 +44,7 @@ static int check_owner(struct session *session, const struct run_options *option
 		return 0;
 	if (options->take_over)
 		return step_take_over(session, err);
-	err_set(err, ERR_LOCK, "%s%s is under way on %s since %s, by %s",
-		under_way->direction == DIRECTION_BACK ? "the revert of " : "",
-		phase_name(under_way->phase), under_way->host, under_way->since, under_way->by);
+	(void)others_under_way(under_way, err);
 	return err_hint(err, "if that machine does not go on with it, add --take-over");
 }
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "state/others.h"
+
+static const char *of_direction(enum direction direction)
+{
+	return direction == DIRECTION_BACK ? "the revert of " : "";
+}
+
+int others_under_way(const struct under_way *under_way, struct err *err)
+{
+	return err_set(err, ERR_LOCK, "%s%s is under way on %s since %s, by %s",
+		       of_direction(under_way->direction), phase_name(under_way->phase),
+		       under_way->host ? under_way->host : "an unknown machine",
+		       under_way->since ? under_way->since : "an unknown time",
+		       under_way->by ? under_way->by : "somebody");
+}
+
+/* The last entry of the history is the last that was completed, reverted or abandoned. */
+static int said_last(const struct store *store, struct err *err)
+{
+	size_t count = js_count(store->history);
+	const struct json *last = count ? js_at(store->history, count - 1) : NULL;
+	const char *phase = js_str(last, "phase", NULL);
+
+	if (!phase)
+		return err_set(err, ERR_LOCK, "the state is %s now", state_name(store->state));
+	return err_set(err, ERR_LOCK, "the state is %s now: %s was %s at %s, by %s",
+		       state_name(store->state), phase, js_str(last, "outcome", "ended"),
+		       js_str(last, "at", "an unknown time"), js_str(last, "by", "somebody"));
+}
+
+int others_were_faster(const struct store *store, struct err *err)
+{
+	int rc = store->under_way.active ? others_under_way(&store->under_way, err)
+					 : said_last(store, err);
+
+	err_prefix(err, "somebody else was faster");
+	err_hint(err, "what was to be pushed from here is set aside; look with 'certrotate "
+		      "status' before you go on");
+	return rc;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What is said of other operators: who is at work, where and since when. */
+#ifndef STATE_OTHERS_H
+#define STATE_OTHERS_H
+
+#include "base/err.h"
+#include "state/store.h"
+
+/* ERR_LOCK "trust is under way on HOST:/PATH since …, by NAME"; a hint stays the caller's. */
+int others_under_way(const struct under_way *under_way, struct err *err);
+/*
+ * ERR_LOCK, with a hint: somebody else changed the state after it was looked at. store is what it
+ * has become.
+ */
+int others_were_faster(const struct store *store, struct err *err);
+
+#endif

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Two operators' clones of one bare remote, each on a machine of its own by name, and certrotate in them.
+
+A program named ansible-playbook (beside this file) stands in for Ansible and notes what it would roll out, so that
+a phase takes half a second. Everything lives in one temporary folder that goes with the program.
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PYTHON_REPOSITORY = os.path.join(ROOT, "tests/data/chainsmith-python")
+PHASES = ["generate", "trust", "servers", "clients", "prune"]
+CONFIGURATION = """version: 1
+defaults:
+  endpoints: []
+  census: {samples: 0}
+"""
+
+
+class Bed:
+    """What all scenes of one program share: the binary, a template of the remote, what is to be ended."""
+
+    def __init__(self, build, name):
+        self.certrotate = os.path.join(os.path.realpath(build), "certrotate")
+        if not os.access(self.certrotate, os.X_OK):
+            sys.exit("%s is missing: make all" % self.certrotate)
+        self.folder = tempfile.mkdtemp(prefix="certrotate-%s." % name)
+        self.running = []
+        self.passed, self.failed = 0, []
+        self.unshare = next((how for how in (["unshare", "-u"], ["unshare", "-ru"]) if self._can(how)), None)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
+        self._template()
+
+    @staticmethod
+    def _can(how):
+        return subprocess.run(how + ["true"], capture_output=True, check=False).returncode == 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait()
+        if os.environ.get("KEEP"):
+            print("kept: %s" % self.folder)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def environment(self, record=None):
+        env = {name: value for name, value in os.environ.items()
+               if not name.startswith(("GIT_", "ANSIBLE_", "CERTROTATE_", "PG"))}
+        env.update(HOME=os.path.join(self.folder, "home"), GIT_CONFIG_NOSYSTEM="1", NO_COLOR="1",
+                   PATH=os.path.join(ROOT, "tests/races") + ":" + env.get("PATH", "/usr/bin:/bin"))
+        if record:
+            env["RECORD"] = record
+        return env
+
+    def git(self, folder, *args, check=True):
+        done = subprocess.run(("git", "-C", folder) + args, env=self.environment(), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if check and done.returncode:
+            raise RuntimeError("git %s: %s" % (" ".join(args), done.stdout))
+        return done.stdout.strip()
+
+    def _template(self):
+        remote, seed = os.path.join(self.folder, "remote.git"), os.path.join(self.folder, "seed")
+        os.mkdir(os.path.join(self.folder, "home"))
+        with open(os.path.join(self.folder, "home/.gitconfig"), "w", encoding="utf-8") as out:
+            out.write("[user]\n\tname = The Team\n\temail = team@example.com\n[safe]\n\tdirectory = *\n")
+        self.git(self.folder, "init", "-q", "--bare", "-b", "dev", remote)
+        shutil.copytree(PYTHON_REPOSITORY, seed)
+        subprocess.run(["chmod", "-R", "u+w", seed], check=True)
+        self.git(self.folder, "init", "-q", "-b", "dev", seed)
+        chain = os.path.join(seed, "config/chainsmith_poc.yml")
+        with open(chain, encoding="utf-8") as lines:
+            text = lines.read()
+        files = {"config/chainsmith_poc.yml": "key: ecdsa-p256\n" + text,
+                 "certrotate.yml": CONFIGURATION,
+                 "ansible.cfg": "[defaults]\nvault_password_file = bin/vault-password\n",
+                 "rollout_new_certs.yml": "- hosts: all\n  tasks: []\n"}
+        for name, content in files.items():
+            with open(os.path.join(seed, name), "w", encoding="utf-8") as out:
+                out.write(content)
+        self.git(seed, "add", "-A")
+        self.git(seed, "commit", "-q", "-m", "start")
+        self.git(seed, "push", "-q", remote, "HEAD:dev")
+        self.start = self.git(seed, "rev-parse", "HEAD")
+
+    def check(self, what, problems):
+        """Counts; problems is a list of sentences, empty where all is as it should be."""
+        if problems:
+            self.failed.append(what)
+            print("FAILED: %s" % what)
+            for problem in problems:
+                print("    " + str(problem).replace("\n", "\n    "))
+        else:
+            self.passed += 1
+            print("ok: %s" % what)
+        sys.stdout.flush()
+        return not problems
+
+    def finish(self):
+        print("%d passed, %d failed" % (self.passed, len(self.failed)))
+        return 0 if self.passed and not self.failed else 1
+
+
+class Scene:
+    """A remote of its own with two clones, alpha and beta."""
+
+    def __init__(self, bed, name):
+        self.bed = bed
+        self.folder = os.path.join(bed.folder, name)
+        self.remote = os.path.join(self.folder, "remote.git")
+        self.record = os.path.join(self.folder, "record")
+        os.makedirs(self.record)
+        shutil.copytree(os.path.join(bed.folder, "remote.git"), self.remote)
+        self.alpha = Machine(self, "alpha", "Ada Alpha")
+        self.beta = Machine(self, "beta", "Ben Beta")
+
+    def during(self, script):
+        """What happens while Ansible runs; $1 is the phase."""
+        write_program(os.path.join(self.record, "during"), script)
+
+    def hook(self, name, script):
+        write_program(os.path.join(self.remote, "hooks", name), script)
+
+    def no_hook(self, name):
+        os.unlink(os.path.join(self.remote, "hooks", name))
+
+    def colleague(self):
+        """A script that pushes a commit which has nothing to do with certificates."""
+        other = os.path.join(self.folder, "colleague")
+        if not os.path.isdir(other):
+            self.bed.git(self.folder, "clone", "-q", self.remote, other)
+        return ("unset GIT_DIR GIT_QUARANTINE_PATH\ncd '%s' && git pull -q --ff-only && date +%%N >>notes && git add notes && "
+                "git commit -q -m 'something else' && git push -q origin HEAD:dev\n" % other)
+
+    def rollouts(self, mark="begin"):
+        """[(machine, phase, direction, digest)] in their order."""
+        try:
+            with open(os.path.join(self.record, "rollouts"), encoding="utf-8") as lines:
+                words = [line.split() for line in lines]
+        except FileNotFoundError:
+            return []
+        return [tuple(word[1:5]) for word in words if word[0] == mark]
+
+    def state(self):
+        text = self.bed.git(self.remote, "show", "dev:.certrotate/poc/state.json", check=False)
+        return json.loads(text) if text.startswith("{") else {}
+
+    def tip(self):
+        return self.bed.git(self.remote, "rev-parse", "dev")
+
+    def subjects(self):
+        return self.bed.git(self.remote, "log", "--reverse", "--format=%s", self.bed.start + "..dev").split("\n")
+
+    def remove(self):
+        if not os.environ.get("KEEP"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Machine:
+    def __init__(self, scene, name, person):
+        bed = scene.bed
+        self.scene, self.bed, self.name, self.person = scene, bed, name, person
+        self.clone = os.path.join(scene.folder, name)
+        bed.git(scene.folder, "clone", "-q", scene.remote, self.clone)
+        bed.git(self.clone, "config", "user.name", person)
+        bed.git(self.clone, "config", "user.email", name + "@example.com")
+        bed.git(self.clone, "config", "push.default", "nothing")
+
+    def argv(self, *args):
+        argv = [self.bed.certrotate, "-C", self.clone, *args]
+        if self.bed.unshare:
+            return self.bed.unshare + ["sh", "-c", 'hostname "$0" && exec "$@"', self.name] + argv
+        return argv
+
+    def environment(self):
+        return self.bed.environment(self.scene.record)
+
+    def begin(self, *args, **more):
+        """A running certrotate; its output goes to a file, for a pipe may fill."""
+        out = tempfile.TemporaryFile(dir=self.scene.folder)  # pylint: disable=consider-using-with
+        process = subprocess.Popen(self.argv(*args), env=self.environment(), stdin=subprocess.DEVNULL, stdout=out,
+                                   stderr=subprocess.STDOUT, start_new_session=True, **more)
+        process.out = out
+        self.bed.running.append(process)
+        return process
+
+    def end(self, process, seconds=120):
+        """(exit code, what it said)"""
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = "nothing within %d s" % seconds
+            process.wait()
+        self.bed.running.remove(process)
+        process.out.seek(0)
+        said = process.out.read().decode(errors="replace")
+        process.out.close()
+        return code, said
+
+    def run(self, *args):
+        return self.end(self.begin(*args))
+
+    def journal(self):
+        try:
+            with open(os.path.join(self.clone, ".git/certrotate/poc/journal"), encoding="utf-8") as lines:
+                return [json.loads(line) for line in lines if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+
+    def is_clean(self):
+        """Problems: what a loser, a stop or a crash must not leave behind."""
+        problems = []
+        git = self.bed.git
+        changed = git(self.clone, "status", "--porcelain")
+        if changed:
+            problems.append("%s: not clean: %s" % (self.name, changed))
+        git(self.clone, "fetch", "-q", "origin")
+        ahead = git(self.clone, "rev-list", "origin/dev..HEAD")
+        if ahead:
+            problems.append("%s: commits that the remote does not have: %s" % (self.name, ahead))
+        problems += self.locks()
+        return problems
+
+    def locks(self):
+        problems = []
+        for folder, _, names in os.walk(os.path.join(self.clone, ".git")):
+            for name in names:
+                path = os.path.join(folder, name)
+                if name.endswith(".lock") or "/certrotate/.locks" in path or name.startswith("certrotate-index"):
+                    problems.append("%s: left behind: %s" % (self.name, os.path.relpath(path, self.clone)))
+        for folder, _, names in os.walk(self.clone):
+            problems += ["%s: left behind: %s" % (self.name, name) for name in names
+                         if ".certrotate-" in name and name.startswith(".")]
+        return problems
+
+
+def write_program(path, script):
+    with open(path + ".new", "w", encoding="utf-8") as out:
+        out.write("#!/bin/sh\n" + script)
+    os.chmod(path + ".new", 0o755)
+    os.rename(path + ".new", path)
+
+
+def until(what, seconds=60):
+    """What it gives, once that is true; None where it never is."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        got = what()
+        if got:
+            return got
+        time.sleep(0.02)
+    return None
