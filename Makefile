@@ -6,6 +6,7 @@
 #   make bench-proof    measures the proof of 1,000 servers and clients, and of ten times as many
 #   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
 #   make races      two operators who type the same command, 50 times (COUNT=, SEED=)
+#   make faults     each own allocation and system call fails once (SAMPLE= seconds, ONLY=)
 #   make lint asan fuzz differential install uninstall dist clean
 
 VERSION = 0.1.0
@@ -127,6 +128,27 @@ races: deps
 	$(MAKE) all
 	tests/races/races $(BUILD) $(COUNT) $(SEED)
 
+# Each own allocation and system call fails once, at each place: make faults, make faults SAMPLE=60,
+# make faults ONLY=alloc:trust:1234.
+SAMPLE ?= 0
+ONLY ?=
+
+faults: deps
+	$(MAKE) all $(BUILD)/tests/trace
+	$(MAKE) BUILD=$(BUILD)/oom CFLAGS="$(SANITIZE)" $(BUILD)/oom/faults/certrotate
+	tests/faults/faults.py --build $(BUILD) --alloc $(BUILD)/oom/faults/certrotate --sample $(SAMPLE) \
+		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+# The program in which one allocation fails: everything that asks for memory asks tests/faults/alloc.c.
+ALLOC_WRAP = $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup strndup vasprintf \
+	__vasprintf_chk opendir fdopendir mmap regcomp pthread_create)
+comma = ,
+
+$(BUILD)/faults/certrotate: $(CMD_OBJ) $(BUILD)/obj/tests/faults/alloc.o $(BUILD)/libcertrotate.a
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(ALLOC_WRAP) -o $@ $^ $(LIBRARY_LIBS)
+
 demo: deps
 	$(MAKE) all $(BUILD)/demo-load
 	tests/demo/run $(BUILD)
@@ -208,7 +230,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan differential races fuzz fuzz-all demo bench-proof bench-verify lint install uninstall dist clean
+.PHONY: all deps test unit unit-all asan differential races faults fuzz fuzz-all demo bench-proof bench-verify lint install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
