@@ -78,7 +78,8 @@ static enum level judge(const struct checking *checking, const struct session *s
 	if (survey->first_expiry && left < checking->options->critical_days * DAY)
 		return LEVEL_CRITICAL;
 	if ((survey->first_expiry && left < checking->options->warning_days * DAY) ||
-	    session->store.under_way.active || session->store.behind.count || overdue)
+	    session->store.under_way.active || session->store.behind.count || overdue ||
+	    survey_drifted(survey))
 		return LEVEL_WARNING;
 	return LEVEL_OK;
 }
@@ -96,6 +97,7 @@ static void add_metrics(struct checking *checking, const struct session *session
 		 session->store.under_way.active);
 	buf_addf(out, "certrotate_hosts_behind{environment=\"%s\"} %zu\n", env,
 		 session->store.behind.count);
+	buf_addf(out, "certrotate_drift{environment=\"%s\"} %d\n", env, survey_drifted(survey));
 	if (survey->first_expiry)
 		buf_addf(out,
 			 "certrotate_first_expiry_timestamp_seconds{environment=\"%s\"} %lld\n",
@@ -125,6 +127,8 @@ static int check_one(void *ctx, struct session *session, const struct survey *su
 	if (session->store.behind.count)
 		buf_addf(&checking->text, ", %zu host%s behind", session->store.behind.count,
 			 session->store.behind.count == 1 ? "" : "s");
+	if (survey_drifted(survey))
+		buf_adds(&checking->text, ", drift: the inventory is not what the state says");
 	if (survey->first_expiry)
 		buf_addf(&checking->text,
 			 left < 0 ? ", %s EXPIRED %lld days ago" : ", %s expires in %lld days",
@@ -149,6 +153,7 @@ static void print_prometheus(struct ui *ui, const struct checking *checking)
 	static const char *const types[] = {"certrotate_state gauge",
 					    "certrotate_unfinished gauge",
 					    "certrotate_hosts_behind gauge",
+					    "certrotate_drift gauge",
 					    "certrotate_first_expiry_timestamp_seconds gauge",
 					    "certrotate_census_timestamp_seconds gauge",
 					    "certrotate_census_servers_missed gauge",

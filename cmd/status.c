@@ -114,6 +114,7 @@ struct listing {
 	struct ui *ui;
 	struct json *environments; /* with --json */
 	bool wrong;
+	bool drifted;
 	size_t count;
 };
 
@@ -123,6 +124,7 @@ static int show(void *ctx, struct session *session, const struct survey *survey,
 
 	(void)err;
 	listing->wrong = listing->wrong || findings_count(&survey->findings, SEVERITY_BLOCK);
+	listing->drifted = listing->drifted || survey_drifted(survey);
 	if (listing->environments)
 		return js_push(listing->environments, one_json(session, survey));
 	if (listing->count++)
@@ -147,5 +149,7 @@ int cmd_status(const struct options *options, struct ui *ui, struct err *err)
 		rc = ui_json(ui, root, err);
 	}
 	js_free(listing.environments);
+	if (!rc && listing.drifted)
+		return err_exit_code(ERR_DRIFT);
 	return rc ? rc : (listing.wrong ? err_exit_code(ERR_GATE) : 0);
 }

@@ -10,6 +10,17 @@ int generation_init(struct generation *gen, const char *id, struct arena *arena,
 	return gen->id ? 0 : err_nomem(err);
 }
 
+static void leaf_release(struct gen_leaf *leaf)
+{
+	free(leaf->authority);
+	free(leaf->name);
+	free(leaf->pem);
+	free(leaf->raw);
+	cert_free(leaf->cert);
+	secret_wipe(&leaf->key);
+	secret_wipe(&leaf->key_raw);
+}
+
 void generation_release(struct generation *gen)
 {
 	for (size_t i = 0; i < gen->authority_count; i++) {
@@ -21,17 +32,8 @@ void generation_release(struct generation *gen)
 		bundle_release(&authority->bundle);
 		secret_wipe(&authority->ca_key);
 	}
-	for (size_t i = 0; i < gen->leaf_count; i++) {
-		struct gen_leaf *leaf = &gen->leaves[i];
-
-		free(leaf->authority);
-		free(leaf->name);
-		free(leaf->pem);
-		free(leaf->raw);
-		cert_free(leaf->cert);
-		secret_wipe(&leaf->key);
-		secret_wipe(&leaf->key_raw);
-	}
+	for (size_t i = 0; i < gen->leaf_count; i++)
+		leaf_release(&gen->leaves[i]);
 	free(gen->authorities);
 	free(gen->leaves);
 	free(gen->id);
@@ -161,5 +163,34 @@ int generation_add_key(struct generation *gen, const char *authority, const char
 	rc = arena_copy(&leaf->key, gen->arena, pem, pem_len, err);
 	if (!rc && raw)
 		rc = arena_copy(&leaf->key_raw, gen->arena, raw, raw_len, err);
+	return rc;
+}
+
+int generation_drop(size_t *dropped, struct generation *gen, const struct strmap *names,
+		    struct err *err)
+{
+	struct strmap index = STRMAP_INIT;
+	size_t kept = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < gen->leaf_count; i++) {
+		struct gen_leaf *leaf = &gen->leaves[i];
+		char *key = str_fmt("%s/%s", leaf->authority, leaf->name);
+
+		if (!key)
+			rc = err_nomem(err);
+		if (key && strmap_get(names, key, NULL)) {
+			leaf_release(leaf);
+		} else {
+			if (key && !rc)
+				rc = strmap_put(&index, key, kept, err);
+			gen->leaves[kept++] = *leaf;
+		}
+		free(key);
+	}
+	*dropped = gen->leaf_count - kept;
+	gen->leaf_count = kept;
+	strmap_release(&gen->index);
+	gen->index = index;
 	return rc;
 }

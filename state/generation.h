@@ -64,6 +64,10 @@ int generation_add_key(struct generation *gen, const char *authority, const char
 		       const char *pem, size_t pem_len, const char *raw, size_t raw_len,
 		       struct err *err);
 
+/* Takes out the leaves whose "AUTHORITY/NAME" is in the map; *dropped says how many there were. */
+int generation_drop(size_t *dropped, struct generation *gen, const struct strmap *names,
+		    struct err *err);
+
 struct gen_authority *generation_authority(const struct generation *gen, const char *name);
 struct gen_leaf *generation_leaf(const struct generation *gen, const char *authority,
 				 const char *name);
@@ -83,5 +87,8 @@ int generation_dump_ca_keys(struct secret *out, const struct generation *gen, st
 int generation_load(struct generation *gen, const char *id, struct arena *arena, const char *text,
 		    size_t len, const char *name, const struct secret *keys, const char *keys_name,
 		    struct err *err);
+/* gN.ca.vault.yml, opened: the authorities get their CA keys, as far as they are in it. */
+int generation_load_ca_keys(struct generation *gen, const struct secret *keys, const char *name,
+			    struct err *err);
 
 #endif

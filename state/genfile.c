@@ -362,3 +362,22 @@ int generation_load(struct generation *gen, const char *id, struct arena *arena,
 		generation_release(gen);
 	return rc;
 }
+
+int generation_load_ca_keys(struct generation *gen, const struct secret *keys, const char *name,
+			    struct err *err)
+{
+	struct yaml *yaml = NULL;
+	int rc = yaml_parse(&yaml, keys->data, keys->len, name, gen->arena, err);
+
+	rc = rc ? rc : check_head(yaml, gen->id, err);
+	for (size_t a = 0; a < gen->authority_count && !rc; a++) {
+		struct gen_authority *authority = &gen->authorities[a];
+		const struct yaml_node *key = yaml_at(yaml, yaml_root(yaml), "ca_keys",
+						      authority->name, "key", NULL);
+
+		if (key && key->kind == YAML_KIND_SCALAR)
+			rc = arena_copy(&authority->ca_key, gen->arena, key->value, key->len, err);
+	}
+	yaml_drop(yaml);
+	return rc;
+}

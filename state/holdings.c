@@ -7,8 +7,8 @@
 
 #include "state/holdings_match.h"
 
-static int missing(const struct holding *holding, const char *what, const struct session *session,
-		   struct err *err)
+static int not_there(const struct holding *holding, const char *what, const struct session *session,
+		     struct err *err)
 {
 	err_set(err, ERR_USAGE, "%s is not in the branch %s", holding->path, session->env->base);
 	return err_hint(err, "commit it, or set '%s' in certrotate.yml", what);
@@ -22,7 +22,7 @@ static int open_holding(struct holding *holding, struct session *session, const 
 	holding->path = path;
 	rc = repo_read(&holding->text, session->repo, commit, path, SESSION_FILE_MAX, err);
 	if (rc == ERR_NOENT)
-		return missing(holding, what, session, err);
+		return not_there(holding, what, session, err);
 	if (rc)
 		return rc;
 	holding->vault = vault_is(holding->text.data, holding->text.len);
@@ -65,7 +65,7 @@ int holdings_load(struct holdings *holdings, struct session *session, const stru
 	const struct environment *env = session->env;
 	int rc;
 
-	*holdings = (struct holdings){.session = session};
+	*holdings = (struct holdings){.session = session, .keys_open = with_keys};
 	buf_init(&holdings->certs.text, SESSION_FILE_MAX);
 	buf_init(&holdings->keys.text, SESSION_FILE_MAX);
 	holdings->one_file = !strcmp(env->certs, env->keys);
@@ -100,7 +100,7 @@ int holdings_empty(struct holdings *holdings, struct session *session, struct er
 	struct holding *keys;
 	int rc = session_passwords(session, err);
 
-	*holdings = (struct holdings){.session = session};
+	*holdings = (struct holdings){.session = session, .keys_open = true};
 	buf_init(&holdings->certs.text, SESSION_FILE_MAX);
 	buf_init(&holdings->keys.text, SESSION_FILE_MAX);
 	holdings->one_file = !strcmp(env->certs, env->keys);
@@ -145,9 +145,8 @@ const struct holding *holdings_keys(const struct holdings *holdings)
 	return holdings->one_file ? &holdings->certs : &holdings->keys;
 }
 
-/* The key's PEM: the value itself, or what its inline vault holds. Borrowed from the arena. */
-static int read_key(struct secret *out, const struct holdings *holdings,
-		    const struct certs_entry *entry, struct err *err)
+int holdings_read_key(struct secret *out, const struct holdings *holdings,
+		      const struct certs_entry *entry, struct err *err)
 {
 	struct session *session = holdings->session;
 	char *name;
@@ -217,15 +216,23 @@ static int snapshot_key(struct generation *gen, const struct holdings *holdings,
 	size_t raw_len = entry->vault ? entry->len : entry->raw_len;
 	int rc;
 
-	/* An authority's own key stands among them (Python's chainsmith); it belongs to no leaf. */
-	if (!generation_leaf(gen, entry->authority, entry->name))
-		return 0;
-	rc = read_key(&pem, holdings, entry, err);
+	rc = holdings_read_key(&pem, holdings, entry, err);
 	rc = rc ? rc
 		: generation_add_key(gen, entry->authority, entry->name, pem.data, pem.len, raw,
 				     raw_len, err);
 	secret_wipe(&pem);
 	return rc;
+}
+
+int holdings_take_leaf(struct generation *gen, const struct holdings *holdings,
+		       const struct chain_desc *chain, const struct certs_entry *entry,
+		       struct err *err)
+{
+	const struct certs_entry *key = certs_find(holdings_keys(holdings)->certs, CERTS_KEY,
+						   entry->authority, entry->name);
+	int rc = snapshot_leaf(gen, holdings, chain, entry, err);
+
+	return rc || !key ? rc : snapshot_key(gen, holdings, key, err);
 }
 
 int holdings_snapshot(struct generation *out, const struct holdings *holdings, const char *id,
@@ -246,7 +253,9 @@ int holdings_snapshot(struct generation *out, const struct holdings *holdings, c
 	for (size_t i = 0; keys && i < certs_count(keys) && !rc; i++) {
 		const struct certs_entry *entry = certs_at(keys, i);
 
-		if (entry->kind == CERTS_KEY)
+		/* An authority's own key stands among them (Python's chainsmith); it belongs to no
+		 * leaf. */
+		if (entry->kind == CERTS_KEY && generation_leaf(out, entry->authority, entry->name))
 			rc = snapshot_key(out, holdings, entry, err);
 	}
 	if (!rc && !out->authority_count) {
@@ -295,7 +304,7 @@ int holdings_matches(bool *out, const struct holdings *holdings, const struct ce
 		*out = same_certs(entry, value);
 		return 0;
 	}
-	rc = read_key(&pem, holdings, entry, err);
+	rc = holdings_read_key(&pem, holdings, entry, err);
 	*out = !rc && certs_same(pem.data, pem.len, value->text, value->len);
 	secret_wipe(&pem);
 	return rc;
@@ -349,7 +358,7 @@ int holdings_each_missing(const struct holdings *holdings, const struct target *
 			if (cert.present &&
 			    !certs_find(holdings->certs.certs, CERTS_LEAF, authority, name))
 				rc = fn(ctx, CERTS_LEAF, authority, name, &cert, err);
-			if (!rc && key.present &&
+			if (!rc && key.present && holdings->keys_open &&
 			    !certs_find(holdings_keys(holdings)->certs, CERTS_KEY, authority, name))
 				rc = fn(ctx, CERTS_KEY, authority, name, &key, err);
 		}
@@ -357,73 +366,53 @@ int holdings_each_missing(const struct holdings *holdings, const struct target *
 	return rc;
 }
 
-static const char *root_of(enum certs_kind kind)
-{
-	return kind == CERTS_KEY ? KEYS_ROOT : CERTS_ROOT;
-}
-
-struct drift {
-	struct findings *out;
-	const struct target *target;
-};
-
-static int drift_add(struct drift *drift, enum certs_kind kind, const char *authority,
-		     const char *name, const char *what, const char *advice, struct err *err)
-{
-	char *subject = str_fmt("%s.%s.%s", root_of(kind), authority, name);
-	int rc = subject ? findings_add(drift->out, "drift", SEVERITY_BLOCK, subject, advice, err,
-					"%s (state %s)", what, state_name(drift->target->state))
-			 : err_nomem(err);
-
-	free(subject);
-	return rc;
-}
-
-static int drift_missing(void *ctx, enum certs_kind kind, const char *authority, const char *name,
-			 const struct target_value *value, struct err *err)
-{
-	(void)value;
-	return drift_add(
-		ctx, kind, authority, name, "the rotation under way has it, the inventory does not",
-		"put it back, or revert the rotation before a host or user is removed", err);
-}
-
-static int drift_doc(struct drift *drift, const struct holdings *holdings, const struct certs *doc,
-		     struct err *err)
+static int each_of_doc(const struct holdings *holdings, const struct certs *doc,
+		       const struct target *target, difference_fn *fn, void *ctx, struct err *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; doc && i < certs_count(doc) && !rc; i++) {
 		const struct certs_entry *entry = certs_at(doc, i);
-		struct target_value value = holdings_target(drift->target, entry);
+		struct difference difference = {.kind = entry->kind,
+						.authority = entry->authority,
+						.name = entry->name,
+						.entry = entry,
+						.wanted = holdings_target(target, entry)};
 		bool same = false;
 
-		if (holdings_is_foreign(drift->target, entry))
+		if (holdings_is_foreign(target, entry) ||
+		    (entry->kind == CERTS_KEY && !holdings->keys_open))
 			continue;
-		if (!value.present) {
-			rc = drift_add(drift, entry->kind, entry->authority, entry->name,
-				       "added while a rotation is under way",
-				       "take it out until the rotation has ended, or revert first",
-				       err);
-			continue;
-		}
-		rc = holdings_matches(&same, holdings, entry, &value, err);
+		if (difference.wanted.present)
+			rc = holdings_matches(&same, holdings, entry, &difference.wanted, err);
 		if (!rc && !same)
-			rc = drift_add(drift, entry->kind, entry->authority, entry->name,
-				       "not what the state says it is",
-				       "see who changed it with 'git log -p', and put it back",
-				       err);
+			rc = fn(ctx, &difference, err);
 	}
 	return rc;
 }
 
-int holdings_drift(struct findings *out, const struct holdings *holdings,
-		   const struct target *target, struct err *err)
+struct missing {
+	difference_fn *fn;
+	void *ctx;
+};
+
+static int pass_missing(void *ctx, enum certs_kind kind, const char *authority, const char *name,
+			const struct target_value *value, struct err *err)
 {
-	struct drift drift = {out, target};
-	int rc = drift_doc(&drift, holdings, holdings->certs.certs, err);
+	const struct missing *missing = ctx;
+	struct difference difference = {
+		.kind = kind, .authority = authority, .name = name, .wanted = *value};
+
+	return missing->fn(missing->ctx, &difference, err);
+}
+
+int holdings_each_difference(const struct holdings *holdings, const struct target *target,
+			     difference_fn *fn, void *ctx, struct err *err)
+{
+	struct missing missing = {fn, ctx};
+	int rc = each_of_doc(holdings, holdings->certs.certs, target, fn, ctx, err);
 
 	if (!holdings->one_file)
-		rc = rc ? rc : drift_doc(&drift, holdings, holdings->keys.certs, err);
-	return rc ? rc : holdings_each_missing(holdings, target, drift_missing, &drift, err);
+		rc = rc ? rc : each_of_doc(holdings, holdings->keys.certs, target, fn, ctx, err);
+	return rc ? rc : holdings_each_missing(holdings, target, pass_missing, &missing, err);
 }

@@ -28,6 +28,7 @@ struct holdings {
 	struct holding certs;
 	struct holding keys; /* not opened where both are one file */
 	bool one_file;
+	bool keys_open; /* else keys are not compared */
 };
 
 /*
@@ -48,9 +49,24 @@ void holdings_release(struct holdings *holdings);
 int holdings_snapshot(struct generation *out, const struct holdings *holdings, const char *id,
 		      const struct chain_desc *chain, struct err *err);
 
-/* One finding ("drift", blocking) for each value that is not what the target says. */
-int holdings_drift(struct findings *out, const struct holdings *holdings,
-		   const struct target *target, struct err *err);
+/* Adds one leaf of the certs file to a generation, with its key where the keys are open. */
+int holdings_take_leaf(struct generation *gen, const struct holdings *holdings,
+		       const struct chain_desc *chain, const struct certs_entry *entry,
+		       struct err *err);
+
+/* A value that is not what a target says. */
+struct difference {
+	enum certs_kind kind;
+	const char *authority;
+	const char *name;
+	const struct certs_entry *entry; /* NULL where the inventory lacks it */
+	struct target_value wanted;	 /* not present where the inventory should not have it */
+};
+
+typedef int difference_fn(void *ctx, const struct difference *difference, struct err *err);
+/* Calls fn for each; keys are compared where they are open. */
+int holdings_each_difference(const struct holdings *holdings, const struct target *target,
+			     difference_fn *fn, void *ctx, struct err *err);
 
 /* A file as it is to be committed. */
 struct holding_file {

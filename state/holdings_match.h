@@ -7,6 +7,9 @@
 
 /* The file that holds the keys. */
 const struct holding *holdings_keys(const struct holdings *holdings);
+/* The key's PEM: the value itself, or what its inline vault holds. Borrowed from the arena. */
+int holdings_read_key(struct secret *out, const struct holdings *holdings,
+		      const struct certs_entry *entry, struct err *err);
 /* What the target says about an entry. */
 struct target_value holdings_target(const struct target *target, const struct certs_entry *entry);
 /* Whether an entry is as the value says; for a key its inline vault is opened. */

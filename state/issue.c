@@ -265,20 +265,26 @@ static int leaf_lists(struct leaf_lists *lists, const struct item *item, struct 
 	return rc;
 }
 
-static int issue_leaf(struct work *work, struct generation *gen, size_t index, struct err *err)
+/* Who signs a leaf, and the leaf's own key. */
+struct signing {
+	const struct cert *issuer;
+	const struct key *issuer_key;
+	const struct key *key;
+};
+
+static int issue_leaf(struct work *work, struct generation *gen, const struct item *item,
+		      const struct signing *signing, struct err *err)
 {
 	const struct issue_options *options = work->options;
-	const struct item *item = &work->items[index];
-	size_t a = (size_t)(item->authority - options->chain->authorities);
 	struct leaf_lists lists = {STRS_INIT, STRS_INIT, STRS_INIT};
 	struct dn subject = DN_INIT;
 	struct secret pem_key = {0};
 	struct cert *cert = NULL;
 	struct buf pem;
 	struct issue_spec spec = {.sys = options->sys,
-				  .key = work->keys[index],
-				  .issuer = work->authorities[a],
-				  .issuer_key = work->keys[a + 1],
+				  .key = signing->key,
+				  .issuer = signing->issuer,
+				  .issuer_key = signing->issuer_key,
 				  .subject = item->old ? NULL : &subject,
 				  .subject_from = item->old ? item->old->cert : NULL,
 				  .names = &lists.names,
@@ -297,7 +303,7 @@ static int issue_leaf(struct work *work, struct generation *gen, size_t index, s
 	rc = rc ? rc
 		: generation_add_leaf(gen, item->authority->name, item->name, item->kind, pem.data,
 				      pem.len, NULL, 0, err);
-	rc = rc ? rc : key_to_pem(&pem_key, gen->arena, work->keys[index], err);
+	rc = rc ? rc : key_to_pem(&pem_key, gen->arena, signing->key, err);
 	rc = rc ? rc
 		: generation_add_key(gen, item->authority->name, item->name, pem_key.data,
 				     pem_key.len, NULL, 0, err);
@@ -399,13 +405,47 @@ int generation_issue(struct generation *out, const struct issue_options *options
 		rc = issue_ca(&work, i, err);
 	for (size_t a = 0; a < authorities && !rc; a++)
 		rc = add_chain(&work, out, a, err);
-	for (size_t i = authorities + 1; i < work.count && !rc; i++)
-		rc = issue_leaf(&work, out, i, err);
+	for (size_t i = authorities + 1; i < work.count && !rc; i++) {
+		size_t a = (size_t)(work.items[i].authority - options->chain->authorities);
+		struct signing signing = {work.authorities[a], work.keys[a + 1], work.keys[i]};
+
+		rc = issue_leaf(&work, out, &work.items[i], &signing, err);
+	}
 	if (!rc)
 		rc = key_to_pem(&out->root_key, out->arena, work.keys[0], err);
 	work_release(&work);
 	if (rc)
 		generation_release(out);
+	return rc;
+}
+
+int generation_issue_leaf(struct generation *gen, const struct issue_options *options,
+			  const struct issue_one *one, struct err *err)
+{
+	struct work work = {.options = options};
+	const struct gen_authority *signer = generation_authority(gen, one->authority->name);
+	struct item item = {.authority = one->authority,
+			    .server = one->server,
+			    .old = one->predecessor,
+			    .name = one->name,
+			    .kind = one->kind};
+	struct key *key = NULL, *ca_key = NULL;
+	int rc = read_subject(&work.subject, options->chain, err);
+
+	if (!rc && (!signer || !signer->ca_key.data))
+		rc = err_set(err, ERR_NOENT, "generation %s has no CA key of '%s'", gen->id,
+			     one->authority->name);
+	rc = rc ? rc : key_from_pem(&ca_key, &signer->ca_key, one->authority->name, err);
+	rc = rc ? rc : key_alg_parse(&item.alg, one->authority->key, err);
+	rc = rc ? rc : key_generate(&key, item.alg, err);
+	if (!rc) {
+		struct signing signing = {signer->bundle.items[0], ca_key, key};
+
+		rc = issue_leaf(&work, gen, &item, &signing, err);
+	}
+	key_free(key);
+	key_free(ca_key);
+	dn_release(&work.subject);
 	return rc;
 }
 

@@ -31,6 +31,22 @@ struct issue_options {
  */
 int generation_issue(struct generation *out, const struct issue_options *options, struct err *err);
 
+/* A leaf of a host or user that came when the generation was there already. */
+struct issue_one {
+	const struct chain_authority *authority;
+	const struct chain_server *server; /* a server of the description; NULL for others */
+	const char *name;
+	enum leaf_kind kind;
+	const struct gen_leaf *predecessor; /* the other generation's; not of gen; or NULL */
+};
+
+/*
+ * Adds one leaf to a generation whose CA keys are loaded, otherwise as generation_issue makes it.
+ * ERR_NOENT where its authority's CA key is not there.
+ */
+int generation_issue_leaf(struct generation *gen, const struct issue_options *options,
+			  const struct issue_one *one, struct err *err);
+
 /*
  * What is worth knowing before: leaves that the description does not name, what the description
  * names that the inventory does not have yet, and clients that get keys on a curve on which

@@ -16,12 +16,10 @@ const struct gen_leaf *login_server_leaf(const struct generation *gen, const cha
 
 const struct gen_leaf *login_served(const struct target *target, const char *name)
 {
-	const struct gen_leaf *older = login_server_leaf(target->old_gen, name);
-	const struct gen_leaf *newer = login_server_leaf(target->new_gen, name);
+	const struct gen_leaf *any = login_server_leaf(target->old_gen, name);
 
-	if (target_row(target->state)->servers == PICK_NEW)
-		return newer ? newer : older;
-	return older;
+	any = any ? any : login_server_leaf(target->new_gen, name);
+	return any ? target_pick(target, any->authority, name) : NULL;
 }
 
 const char *login_bundle(const struct target *target, const char *name)

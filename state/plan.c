@@ -36,6 +36,13 @@ static unsigned highest(const struct store *store)
 	return highest;
 }
 
+static int note_change(void *ctx, const struct difference *difference, struct err *err)
+{
+	return strs_addf(ctx, err, "%s.%s.%s",
+			 difference->kind == CERTS_KEY ? KEYS_ROOT : CERTS_ROOT,
+			 difference->authority, difference->name);
+}
+
 /*
  * The live generation before a rotation: as recorded, where the inventory still is that, so that
  * its files stay as they are; else the inventory as it stands, with a finding that says so.
@@ -43,7 +50,7 @@ static unsigned highest(const struct store *store)
 static int take_live(struct plan *plan, struct session *session, struct err *err)
 {
 	const char *id = plan->store.old_gen ? plan->store.old_gen : "g1";
-	struct findings drift = FINDINGS_INIT;
+	struct strs changed = STRS_INIT;
 	struct target target;
 	int rc = 0;
 
@@ -51,22 +58,24 @@ static int take_live(struct plan *plan, struct session *session, struct err *err
 		rc = session_generation(&plan->old_gen, session, id, true, err);
 		plan->has_old = !rc;
 		rc = rc ? rc : target_init(&target, STATE_IDLE, &plan->old_gen, NULL, err);
-		rc = rc ? rc : holdings_drift(&drift, &plan->holdings, &target, err);
-		plan->old_recorded = !rc && !drift.count;
+		rc = rc ? rc
+			: holdings_each_difference(&plan->holdings, &target, note_change, &changed,
+						   err);
+		plan->old_recorded = !rc && !changed.count;
 		if (rc || plan->old_recorded)
 			goto out;
 		rc = findings_add(&plan->findings, "inventory-changed", SEVERITY_WARNING,
-				  drift.items[0].subject, NULL, err,
+				  changed.items[0], NULL, err,
 				  "%zu value(s) differ from generation %s; the inventory as it is "
 				  "now counts as the old chain",
-				  drift.count, id);
+				  changed.count, id);
 		generation_release(&plan->old_gen);
 		plan->has_old = false;
 	}
 	rc = rc ? rc : holdings_snapshot(&plan->old_gen, &plan->holdings, id, session->chain, err);
 	plan->has_old = !rc;
 out:
-	findings_release(&drift);
+	strs_release(&changed);
 	return rc;
 }
 
@@ -184,34 +193,119 @@ static int make_targets(struct plan *plan, const struct plan_options *options, s
 		rc = target_init(&plan->from, STATE_IDLE, &plan->old_gen, NULL, err);
 	else
 		rc = row->phase == PHASE_FIRST ? 0 : side(&plan->from, plan, from, err);
+	plan->from.absent = &plan->members.came;
 	if (!rc && (plan->has_new || !options->dry_run))
 		rc = side(&plan->to, plan, row->to, err);
 	return rc;
 }
 
-static int check_drift(struct plan *plan, struct err *err)
+/* Whether the inventory is to be what two generations say, so that who came or went is known. */
+static bool has_members(const struct plan *plan)
 {
-	const struct target *target = plan->resume ? &plan->to : &plan->from;
-	struct findings drift = FINDINGS_INIT;
+	return plan->has_old && plan->has_new && !issues(plan) &&
+	       plan->row.phase != PHASE_EMERGENCY && plan->row.phase != PHASE_FIRST &&
+	       plan->row.event != EVENT_REVERT_PRUNE;
+}
+
+/* Who went need not be brought up to date any more. */
+static int forget_behind(struct strs *behind, const struct plan *plan, struct err *err)
+{
+	struct strs still = STRS_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; i < behind->count && !rc; i++) {
+		bool gone = false;
+
+		for (size_t a = 0; a < plan->old_gen.authority_count && !gone && !rc; a++) {
+			char *key = str_fmt("%s/%s", plan->old_gen.authorities[a].name,
+					    behind->items[i]);
+
+			gone = key && strmap_get(&plan->members.gone, key, NULL);
+			rc = key ? 0 : err_nomem(err);
+			free(key);
+		}
+		if (!gone && !rc)
+			rc = strs_add(&still, behind->items[i], err);
+	}
+	strs_release(behind);
+	*behind = still;
+	return rc;
+}
+
+/* Who came or went is found out before the targets are made: the generations change with it. */
+static int take_members(struct plan *plan, struct session *session, struct findings *drift,
+			struct err *err)
+{
+	struct target now = {0};
+	struct members_input in = {.session = session,
+				   .holdings = &plan->holdings,
+				   .old_gen = &plan->old_gen,
+				   .new_gen = &plan->new_gen,
+				   .now = &now,
+				   .row = plan->resume ? NULL : &plan->row};
+	int rc;
+
+	if (!has_members(plan))
+		return 0;
+	rc = side(&now, plan, plan->resume ? plan->row.to : plan->row.from, err);
+	rc = rc ? rc : members_take(&plan->members, &plan->findings, drift, &in, err);
+	if (!rc && plan->members.gone.count && !plan->resume) {
+		rc = forget_behind(&plan->store.behind, plan, err);
+		rc = rc ? rc : forget_behind(&session->store.behind, plan, err);
+	}
+	target_release(&now);
+	return rc;
+}
+
+static int check_drift(struct plan *plan, struct session *session, struct findings *drift,
+		       struct err *err)
+{
+	struct drift_input in = {.session = session,
+				 .holdings = &plan->holdings,
+				 .target = plan->resume ? &plan->to : &plan->from,
+				 .spared = &plan->members.spared};
 	int rc;
 
 	if (plan->row.phase == PHASE_FIRST ||
 	    (plan->row.phase == PHASE_EMERGENCY && !plan->resume) || issues(plan))
 		return 0;
-	rc = holdings_drift(&drift, &plan->holdings, target, err);
-	if (!rc && drift.count) {
-		struct finding *first = &drift.items[0];
+	rc = drift_look(drift, &in, err);
+	return rc ? rc : drift_refuse(drift, err);
+}
 
-		rc = err_set(err, ERR_DRIFT, "%s: %s%s", first->subject, first->reason,
-			     drift.count > 1 ? " (and others)" : "");
-		err_hint(err, "%s", first->advice);
-		for (size_t i = 1; i < drift.count && i < 5; i++) {
-			size_t len = strlen(err->msg);
+/* What only the new chain gave a certificate to has none once that chain is distrusted. */
+static int check_alone(struct plan *plan, struct err *err)
+{
+	int rc = 0;
 
-			(void)snprintf(err->msg + len, sizeof(err->msg) - len, "; %s",
-				       drift.items[i].subject);
-		}
+	if (plan->row.phase != PHASE_TRUST || plan->row.direction != DIRECTION_BACK)
+		return 0;
+	for (size_t i = 0; i < plan->new_gen.leaf_count && !rc; i++) {
+		const struct gen_leaf *leaf = &plan->new_gen.leaves[i];
+		char *subject = str_fmt("%s %s", leaf->authority, leaf->name);
+
+		if (!subject)
+			rc = err_nomem(err);
+		else if (!generation_leaf(&plan->old_gen, leaf->authority, leaf->name))
+			rc = findings_add(&plan->findings, "leaf-lost", SEVERITY_BLOCK, subject,
+					  "see that nobody needs it until the next rotation", err,
+					  "it came in the middle of the rotation and has no "
+					  "certificate of generation %s: it is left without one",
+					  plan->old_gen.id);
+		free(subject);
 	}
+	return rc;
+}
+
+static int check_inventory(struct plan *plan, struct session *session,
+			   const struct plan_options *options, struct err *err)
+{
+	struct findings drift = FINDINGS_INIT;
+	int rc = take_members(plan, session, &drift, err);
+
+	rc = rc ? rc : make_targets(plan, options, err);
+	rc = rc ? rc : check_drift(plan, session, &drift, err);
+	rc = rc ? rc : check_alone(plan, err);
 	findings_release(&drift);
 	return rc;
 }
@@ -473,8 +567,7 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 		: plan_full_names(&plan->skip, plan->has_old ? &plan->old_gen : &plan->new_gen,
 				  err);
 	rc = rc ? rc : check_skip(plan, session, err);
-	rc = rc ? rc : make_targets(plan, options, err);
-	rc = rc ? rc : check_drift(plan, err);
+	rc = rc ? rc : check_inventory(plan, session, options, err);
 	rc = rc ? rc : check_expiry(plan, session, err);
 	rc = rc ? rc : check_refused(plan, session, err);
 	rc = rc ? rc : session_notes(&plan->findings, session, err);
@@ -502,6 +595,7 @@ void plan_release(struct plan *plan)
 {
 	target_release(&plan->from);
 	target_release(&plan->to);
+	members_release(&plan->members);
 	if (plan->has_old)
 		generation_release(&plan->old_gen);
 	if (plan->has_new)

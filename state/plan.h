@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "base/finding.h"
 #include "state/holdings.h"
+#include "state/members.h"
 #include "state/session.h"
 #include "state/table.h"
 
@@ -67,7 +68,8 @@ struct plan {
 	bool old_recorded;	  /* the old generation's files are there, and right */
 	struct holdings holdings; /* as the base holds it now */
 	bool has_holdings;
-	struct target from; /* what the inventory held, and is to hold */
+	struct members members; /* who came and went since the phase before */
+	struct target from;	/* what the inventory held, and is to hold */
 	struct target to;
 	const struct waivers *given; /* borrowed from the options; may be NULL */
 	struct waivers kept;	     /* those with which what is gone on with began */

@@ -92,6 +92,19 @@ static int new_generation_files(struct plan *plan, struct session *session, stru
 	return rc;
 }
 
+/* Who came or went is in the generations' files from now on; their CA keys stay as they are. */
+static int changed_generations(struct plan *plan, struct session *session, struct err *err)
+{
+	bool removed = plan->row.phase == PHASE_GENERATE && plan->row.direction == DIRECTION_BACK;
+	int rc = 0;
+
+	if (plan->members.old_changed)
+		rc = add_generation(plan, session, &plan->old_gen, false, err);
+	if (!rc && plan->members.new_changed && !removed)
+		rc = add_generation(plan, session, &plan->new_gen, false, err);
+	return rc;
+}
+
 static int state_file(struct plan *plan, struct session *session, struct err *err)
 {
 	struct holding_file *file = holding_files_add(&plan->files, session->state_path);
@@ -111,6 +124,7 @@ int plan_files(struct plan *plan, struct session *session, struct err *err)
 		rc = remove_generation(plan, session, plan->new_gen.id, err);
 	else if (row->phase == PHASE_FIRST || row->phase == PHASE_EMERGENCY)
 		rc = new_generation_files(plan, session, err);
+	rc = rc ? rc : changed_generations(plan, session, err);
 	if (!rc && row->phase != PHASE_GENERATE)
 		rc = holdings_edit(&plan->files, &plan->holdings, &plan->to, err);
 	return rc ? rc : state_file(plan, session, err);

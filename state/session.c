@@ -339,3 +339,15 @@ int session_generation(struct generation *out, struct session *session, const ch
 	free(keys_path);
 	return rc;
 }
+
+int session_ca_keys(struct generation *gen, struct session *session, struct err *err)
+{
+	char *path = str_fmt(".certrotate/%s/%s.ca.vault.yml", session->env->name, gen->id);
+	struct secret keys = {0};
+	int rc = path ? read_vault(&keys, session, path, err) : err_nomem(err);
+
+	rc = rc ? rc : generation_load_ca_keys(gen, &keys, path, err);
+	secret_wipe(&keys);
+	free(path);
+	return rc;
+}

@@ -96,9 +96,11 @@ int session_notes(struct findings *out, const struct session *session, struct er
 char *session_path(const struct session *session, const char *name);
 /*
  * Reads a generation from the base's tip (or, in flow merge_request, wherever the state came from).
- * with_keys needs the vault's password; the CA keys are read by generation_load_ca_keys only.
+ * with_keys needs the vault's password; the CA keys are read by session_ca_keys only.
  */
 int session_generation(struct generation *out, struct session *session, const char *id,
 		       bool with_keys, struct err *err);
+/* Adds its CA keys to a generation. ERR_NOENT where they are not kept. */
+int session_ca_keys(struct generation *gen, struct session *session, struct err *err);
 
 #endif

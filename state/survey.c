@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "state/drift.h"
 #include "state/gates.h"
+#include "state/live.h"
+#include "state/members.h"
 #include "state/steps.h"
 
 static int note_expiry(struct survey *survey, const struct cert *cert, const char *subject,
@@ -123,6 +126,58 @@ static int note_gates(struct survey *survey, struct session *session, struct err
 	return rc;
 }
 
+static int look_for_drift(struct findings *out, struct session *session,
+			  const struct holdings *holdings, struct err *err)
+{
+	struct findings came = FINDINGS_INIT;
+	struct members members = {0};
+	struct live live;
+	int rc = live_load(&live, session, false, err);
+	struct members_input in = {.session = session,
+				   .holdings = holdings,
+				   .old_gen = &live.old_gen,
+				   .new_gen = &live.new_gen,
+				   .now = &live.target};
+	struct drift_input drift = {.session = session,
+				    .holdings = holdings,
+				    .target = &live.target,
+				    .spared = &members.spared};
+
+	if (!rc && live.has_old && live.has_new)
+		rc = members_take(&members, &came, out, &in, err);
+	rc = rc ? rc : drift_look(out, &drift, err);
+	rc = rc ? rc : findings_take(out, &came, err);
+	findings_release(&came);
+	members_release(&members);
+	live_release(&live);
+	return rc;
+}
+
+/*
+ * Certificates alone: the vault stays closed. In the middle of a rotation, or of a phase; outside
+ * one the inventory may change as it likes.
+ */
+static int note_drift(struct survey *survey, struct session *session,
+		      const struct holdings *holdings, struct err *err)
+{
+	const struct store *store = &session->store;
+	struct findings found = FINDINGS_INIT;
+	struct err unknown = {0};
+	int rc = 0;
+
+	if (!store->under_way.active && !state_is_middle(store->state))
+		return 0;
+	if (look_for_drift(&found, session, holdings, &unknown))
+		rc = findings_add(&survey->findings, "drift-unknown", SEVERITY_WARNING,
+				  session->env->name, unknown.hint, err,
+				  "whether the inventory is as the state says is not known: %s",
+				  unknown.msg);
+	else
+		rc = findings_take(&survey->findings, &found, err);
+	findings_release(&found);
+	return rc;
+}
+
 static char *next_command(const struct session *session)
 {
 	const struct store *store = &session->store;
@@ -146,6 +201,7 @@ int survey_make(struct survey *survey, struct session *session, int64_t warning,
 		if (!rc) {
 			rc = holdings_snapshot(&survey->live, &holdings, "g0", session->chain, err);
 			survey->has_live = !rc;
+			rc = rc ? rc : note_drift(survey, session, &holdings, err);
 			holdings_release(&holdings);
 		}
 	}
@@ -173,4 +229,13 @@ void survey_release(struct survey *survey)
 	free(survey->first_name);
 	free(survey->next);
 	*survey = (struct survey){0};
+}
+
+bool survey_drifted(const struct survey *survey)
+{
+	for (size_t i = 0; i < survey->findings.count; i++) {
+		if (!strcmp(survey->findings.items[i].check, "drift"))
+			return true;
+	}
+	return false;
 }

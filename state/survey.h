@@ -22,6 +22,8 @@ struct survey {
 
 /* session is loaded. warning: seconds before an expiry that make a finding. */
 int survey_make(struct survey *survey, struct session *session, int64_t warning, struct err *err);
+/* Whether the inventory is not what the state says. */
+bool survey_drifted(const struct survey *survey);
 void survey_release(struct survey *survey);
 
 #endif

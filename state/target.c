@@ -89,8 +89,17 @@ struct target_value target_chain(const struct target *target, const char *author
 	return found ? value(found->chain, found->chain_raw) : value(NULL, NULL);
 }
 
-static const struct gen_leaf *pick_leaf(const struct target *target, const char *authority,
-					const char *name)
+static bool is_absent(const struct target *target, const char *authority, const char *name)
+{
+	char *key = target->absent ? str_fmt("%s/%s", authority, name) : NULL;
+	bool absent = key && strmap_get(target->absent, key, NULL);
+
+	free(key);
+	return absent;
+}
+
+const struct gen_leaf *target_pick(const struct target *target, const char *authority,
+				   const char *name)
 {
 	const struct gen_leaf *older = generation_leaf(target->old_gen, authority, name);
 	const struct gen_leaf *newer = target->new_gen
@@ -100,23 +109,25 @@ static const struct gen_leaf *pick_leaf(const struct target *target, const char 
 	const struct gen_leaf *any = older ? older : newer;
 	enum pick pick;
 
-	if (!any)
+	if (!any || is_absent(target, authority, name))
 		return NULL;
 	pick = any->kind == LEAF_SERVER ? row->servers : row->clients;
-	return pick == PICK_NEW ? newer : older;
+	if (pick == PICK_NEW || (!older && row->bundles == PICK_BOTH))
+		return newer;
+	return older;
 }
 
 struct target_value target_leaf(const struct target *target, const char *authority,
 				const char *name)
 {
-	const struct gen_leaf *leaf = pick_leaf(target, authority, name);
+	const struct gen_leaf *leaf = target_pick(target, authority, name);
 
 	return leaf ? value(leaf->pem, leaf->raw) : value(NULL, NULL);
 }
 
 struct target_value target_key(const struct target *target, const char *authority, const char *name)
 {
-	const struct gen_leaf *leaf = pick_leaf(target, authority, name);
+	const struct gen_leaf *leaf = target_pick(target, authority, name);
 
 	if (!leaf || !leaf->key.data)
 		return value(NULL, NULL);

@@ -16,6 +16,10 @@ enum pick {
 	PICK_BOTH /* bundles only: the new generation's certificates, then the old's */
 };
 
+/*
+ * A leaf that only the new generation has (a host or user that came in the middle of a rotation) is
+ * there as soon as everyone trusts the new chain, also where the row says PICK_OLD.
+ */
 struct target_row {
 	enum pick bundles;
 	enum pick servers;
@@ -45,12 +49,20 @@ struct target {
 	const struct generation *new_gen; /* may be NULL in STATE_IDLE */
 	char **merged;			  /* one for each authority of old_gen */
 	size_t count;
+	/*
+	 * "AUTHORITY/NAME" of leaves that are absent all the same: those that come with the very
+	 * transition that begins here. Borrowed; NULL for none.
+	 */
+	const struct strmap *absent;
 };
 
 int target_init(struct target *target, enum state state, const struct generation *old_gen,
 		const struct generation *new_gen, struct err *err);
 void target_release(struct target *target);
 
+/* The leaf that has to be there, or NULL. Borrowed from its generation. */
+const struct gen_leaf *target_pick(const struct target *target, const char *authority,
+				   const char *name);
 struct target_value target_chain(const struct target *target, const char *authority);
 struct target_value target_leaf(const struct target *target, const char *authority,
 				const char *name);

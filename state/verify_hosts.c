@@ -110,11 +110,10 @@ static const struct gen_leaf *client_leaf(const struct generation *gen, const ch
 
 static const struct gen_leaf *held_by_client(const struct target *target, const char *name)
 {
-	const struct gen_leaf *newer = client_leaf(target->new_gen, name);
+	const struct gen_leaf *any = client_leaf(target->old_gen, name);
 
-	if (target_row(target->state)->clients == PICK_NEW && newer)
-		return newer;
-	return client_leaf(target->old_gen, name);
+	any = any ? any : client_leaf(target->new_gen, name);
+	return any ? target_pick(target, any->authority, name) : NULL;
 }
 
 /* --- findings ------------------------------------------------------------------------------- */

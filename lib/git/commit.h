@@ -71,4 +71,12 @@ int commit_find(struct marks *out, struct repo *repo, const struct oid *tip,
 		struct err *err);
 void marks_release(struct marks *marks);
 
+/*
+ * Who changed a file after certrotate's own last commit to it, newest first: "A DBA in 1234567890
+ * (2026-11-21)", at most three of them. Adds nothing where the last commit to it is certrotate's,
+ * or there is none. Names are cleaned for a terminal. The search ends after 20 commits.
+ */
+int commit_who_changed(struct buf *out, struct repo *repo, const struct oid *tip, const char *path,
+		       struct err *err);
+
 #endif

@@ -418,10 +418,10 @@ drifted() { # WHAT SUBJECT PYTHON
 }
 leaf='(\"%s\": [|])([^\"]*)'
 # shellcheck disable=SC2059
-drifted 'a leaf changed by hand' 'certs.client.pgfga: not what the state says it is' "re.sub('$(printf "$leaf" pgfga)', lambda m: m[1] + re.search('$(printf "$leaf" pgquartz)', t)[2], t)"
-drifted 'a bundle changed' 'certs.client.chain: not what the state says it is' 're.sub("(\"client\":.*?\"chain\": [|]\n)(.*?END CERTIFICATE-----\n)", "\\1", t, 1, re.S)'
-drifted 'a host added' 'certs.server.db3.example.com: added while a rotation is under way' 't + t[t.index("    \"db2.example.com\""):].replace("db2", "db3")' 'take it out'
-drifted 'a user removed' 'certs.client.pgfga: the rotation under way has it, the inventory does not' 're.sub("    \"pgfga\": [|][^\"]*\"", "    \"", t)' 'put it back'
+drifted 'a leaf changed by hand' "certs.client.pgfga: $CERTS:169: not what the state says it is: another certificate" "re.sub('$(printf "$leaf" pgfga)', lambda m: m[1] + re.search('$(printf "$leaf" pgquartz)', t)[2], t)"
+drifted 'a bundle changed' "certs.client.chain: $CERTS:72: not what the state says it is: a bundle that lacks" 're.sub("(\"client\":.*?\"chain\": [|]\n)(.*?END CERTIFICATE-----\n)", "\\1", t, 1, re.S)'
+drifted 'a host added' "certs.server.db3.example.com: $CERTS:440: came without its private key" 't + t[t.index("    \"db2.example.com\""):].replace("db2", "db3")' 'take it out'
+drifted 'a user removed' "certs.client.pgfga: $CERTS: the rotation under way has it, the inventory does not" 're.sub("    \"pgfga\": [|][^\"]*\"", "    \"", t)' 'put it back'
 edit_keys 't.replace("\"pgfga\"", "\"pgother\"")' && publish
 refused 'drift: a key renamed' 5 'private_keys.client.pgfga' 'put it back'
 FROM=trusted

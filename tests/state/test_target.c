@@ -98,7 +98,7 @@ START_TEST(each_state_takes_each_value_from_its_generation)
 			 generation_leaf(servers, "server", "db1.example.com")->key.data);
 	ck_assert_str_eq(target_leaf(&target, "client", "postgres").text,
 			 generation_leaf(clients, "client", "postgres")->pem);
-	ck_assert_int_eq(target_leaf(&target, "client", "added").present, rows[_i].new_clients);
+	ck_assert_int_eq(target_leaf(&target, "client", "added").present, rows[_i].both);
 	ck_assert(!target_leaf(&target, "client", "nobody").present);
 	chain = target_chain(&target, "client");
 	ck_ok(bundle_from_pem(&bundle, chain.text, chain.len, "chain", &err), &err);
