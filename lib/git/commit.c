@@ -6,28 +6,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "git/clear_key.h"
 #include "git/internal.h"
 
 #define CHANGES_MAX 100000
-
-/* The last line of defence: whoever called should never have had such data. */
-static bool holds_private_key(const char *data, size_t len)
-{
-	static const char begin[] = "-----BEGIN ";
-	static const char end[] = "PRIVATE KEY-----";
-	const char *at = data;
-
-	while ((at = memmem(at, len - (size_t)(at - data), begin, sizeof(begin) - 1))) {
-		size_t left;
-
-		at += sizeof(begin) - 1;
-		left = len - (size_t)(at - data);
-		/* "RSA ", "ENCRYPTED " and the like stand between the two */
-		if (memmem(at, left < 48 ? left : 48, end, sizeof(end) - 1))
-			return true;
-	}
-	return false;
-}
 
 static int unsupported(const char *path, const char *name, const char *value, struct err *err)
 {
@@ -74,16 +56,24 @@ static int check_attributes(struct repo *repo, const struct change *changes, siz
 	return rc;
 }
 
+static int check_clear(const char *name, const char *text, size_t len, struct err *err)
+{
+	size_t line;
+
+	if (!clear_key_find(&line, text, len))
+		return 0;
+	err_set(err, ERR_FAIL, "%s:%zu: would hold a private key in the clear: not committed", name,
+		line);
+	return err_hint(err, "take the key out of it, or encrypt the file with ansible-vault; a "
+			     "key that others may have seen has to be replaced");
+}
+
 static int check_change(const struct change *change, struct err *err)
 {
 	if (!path_is_plain(change->path))
 		return err_set(err, ERR_FAIL, "'%s' is no path that git can check out",
 			       change->path);
-	if (change->len && change->data && holds_private_key(change->data, change->len))
-		return err_set(err, ERR_FAIL,
-			       "%s would hold a private key in the clear: not committed",
-			       change->path);
-	return 0;
+	return change->data ? check_clear(change->path, change->data, change->len, err) : 0;
 }
 
 /* What stands at a path in the parent: a mode of 0 where nothing does. */
@@ -321,7 +311,9 @@ int commit_build(struct oid *out, struct repo *repo, const struct oid *parent,
 	if (rc)
 		return err_set(err, ERR_FAIL, "cannot commit on " OID_SHORT ": not in this clone",
 			       parent->hex);
-	rc = make_tree(&tree, repo, below, changes, count, err);
+	rc = check_clear("the message of a commit", message, strlen(message), err);
+	if (!rc)
+		rc = make_tree(&tree, repo, below, changes, count, err);
 	if (!rc)
 		rc = signature(&author, repo, "GIT_AUTHOR_IDENT", when, err);
 	if (!rc)

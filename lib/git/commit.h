@@ -40,8 +40,9 @@ struct change {
  * time from sys; signed by the git program where commit.gpgsign says so.
  *
  * ERR_NOENT where the changes leave the tree as it is. ERR_FAIL naming the path for: data that
- * holds a private key in PEM form, a path that git could not check out, one that is a symbolic
- * link, a submodule or a folder in the parent, or lies below one, or has a filter attribute.
+ * holds a private key in the clear (clear_key.h) with its line, a path that git could not check
+ * out, one that is a symbolic link, a submodule or a folder in the parent, or lies below one, or
+ * has a filter attribute.
  */
 int commit_build(struct oid *out, struct repo *repo, const struct oid *parent,
 		 const struct change *changes, size_t count, const char *message, struct sys *sys,

@@ -194,9 +194,9 @@ void fixture_teardown(void)
 
 int main(void)
 {
-	static Suite *(*const suites[])(void) = {repo_suite,  commit_suite, worktree_suite,
-						 crash_suite, remote_suite, text_suite,
-						 NULL};
+	static Suite *(*const suites[])(void) = {repo_suite,	  commit_suite, worktree_suite,
+						 crash_suite,	  remote_suite, text_suite,
+						 clear_key_suite, NULL};
 
 	int code = EXIT_FAILURE;
 

@@ -39,5 +39,6 @@ Suite *worktree_suite(void);
 Suite *crash_suite(void);
 Suite *remote_suite(void);
 Suite *text_suite(void);
+Suite *clear_key_suite(void);
 
 #endif

@@ -80,10 +80,25 @@ START_TEST(private_keys_are_not_committed)
 		ck_assert_int_eq(build_one(&oid, &parent, "roles/k.yml", text), ERR_FAIL);
 		ck_assert_str_eq(
 			err.msg,
-			"roles/k.yml would hold a private key in the clear: not committed");
+			"roles/k.yml:3: would hold a private key in the clear: not committed");
+		ck_contains(err.hint, "ansible-vault");
 	}
 	ck_ok(build_one(&oid, &parent, "k", "-----BEGIN CERTIFICATE-----\nno PRIVATE KEY\n"), &err);
 	ck_assert_int_eq(sh_code("git -C work log --all -p | grep -q BEGIN"), 1);
+}
+END_TEST
+
+/* A message is kept as long as a file: a reason that somebody pasted, say. */
+START_TEST(private_keys_are_not_in_a_message)
+{
+	static const char message[] = "trust\n\n-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n";
+	struct change change = {.path = "certs.yml", .data = "two\n", .len = 4};
+	struct oid parent = rev("dev"), oid;
+
+	ck_assert_int_eq(commit_build(&oid, repo, &parent, &change, 1, message, &test_sys, &err),
+			 ERR_FAIL);
+	ck_assert_str_eq(err.msg, "the message of a commit:3: would hold a private key in the "
+				  "clear: not committed");
 }
 END_TEST
 
@@ -257,6 +272,7 @@ Suite *commit_suite(void)
 	tcase_add_test(tcase, only_the_given_paths_change);
 	tcase_add_test(tcase, a_commit_that_changes_nothing_is_told);
 	tcase_add_test(tcase, private_keys_are_not_committed);
+	tcase_add_test(tcase, private_keys_are_not_in_a_message);
 	tcase_add_test(tcase, paths_that_are_not_plain_files_are_refused);
 	tcase_add_test(tcase, filtered_files_are_refused);
 	tcase_add_test(tcase, a_name_is_needed);
