@@ -27,9 +27,6 @@ const char *const *chain_key_names(size_t *count)
 static const char *const key_words[] = {
 	"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement",
 	"keyCertSign",	    "cRLSign",	      "encipherOnly",	 "decipherOnly",     "certSign"};
-static const char *const key_names[] = {
-	"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement",
-	"keyCertSign",	    "cRLSign",	      "encipherOnly",	 "decipherOnly",     "keyCertSign"};
 
 /* OpenSSL's short names, then the Go chainsmith's words (two of them misspelt there). */
 static const char *const ext_words[] = {"serverAuth",
@@ -55,32 +52,23 @@ static const char *const ext_words[] = {"serverAuth",
 					"metscapeServerGatedCrypto",
 					"microsoftCommercialCodeSigning",
 					"microsoftKernelCodeSigning"};
-static const char *const ext_names[] = {"serverAuth",
-					"clientAuth",
-					"codeSigning",
-					"emailProtection",
-					"timeStamping",
-					"OCSPSigning",
-					"ipsecEndSystem",
-					"ipsecTunnel",
-					"ipsecUser",
-					"anyExtendedKeyUsage",
-					"msSGC",
-					"nsSGC",
-					"msCodeCom",
-					"anyExtendedKeyUsage",
-					"timeStamping",
-					"OCSPSigning",
-					"ipsecEndSystem",
-					"ipsecTunnel",
-					"ipsecUser",
-					"msSGC",
-					"nsSGC",
-					"msCodeCom",
-					"1.3.6.1.4.1.311.61.1.1"};
 
-_Static_assert(COUNT(key_words) == COUNT(key_names), "a name for each word");
-_Static_assert(COUNT(ext_words) == COUNT(ext_names), "a name for each word");
+/* What OpenSSL calls it where a word is not its own. */
+static const struct {
+	const char *word, *name;
+} others[] = {
+	{"certSign", "keyCertSign"},
+	{"any", "anyExtendedKeyUsage"},
+	{"timestamping", "timeStamping"},
+	{"ocpsSigning", "OCSPSigning"},
+	{"ipSecEndSystem", "ipsecEndSystem"},
+	{"ipSecTunnel", "ipsecTunnel"},
+	{"ipSecUser", "ipsecUser"},
+	{"microsoftServerGatedCrypto", "msSGC"},
+	{"metscapeServerGatedCrypto", "nsSGC"},
+	{"microsoftCommercialCodeSigning", "msCodeCom"},
+	{"microsoftKernelCodeSigning", "1.3.6.1.4.1.311.61.1.1"},
+};
 
 static bool is_oid(const char *word)
 {
@@ -91,15 +79,23 @@ static bool is_oid(const char *word)
 	       word[len - 1] != '.';
 }
 
+static const char *usual_name(const char *word)
+{
+	for (size_t i = 0; i < COUNT(others); i++) {
+		if (!strcmp(others[i].word, word))
+			return others[i].name;
+	}
+	return word;
+}
+
 const char *chain_usage_name(const char *word, bool extended)
 {
-	const char *const *words = extended ? ext_words : key_words;
-	const char *const *names = extended ? ext_names : key_names;
-	size_t count = extended ? COUNT(ext_words) : COUNT(key_words);
+	size_t count;
+	const char *const *words = chain_usage_words(extended, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		if (!strcmp(words[i], word))
-			return names[i];
+			return usual_name(words[i]);
 	}
 	return extended && is_oid(word) ? word : NULL;
 }

@@ -4,6 +4,12 @@
 
 #include "tests/support/support.h"
 
+#define SH(...)                                                                                    \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		"/bin/sh", "-c", __VA_ARGS__, NULL                                                 \
+	}
+
 Suite *loop_suite(void);
 Suite *child_suite(void);
 Suite *child_end_suite(void);

@@ -13,12 +13,6 @@
 #include "proc/child.h"
 #include "tests/proc/suites.h"
 
-#define SH(...)                                                                                    \
-	(const char *const[])                                                                      \
-	{                                                                                          \
-		"/bin/sh", "-c", __VA_ARGS__, NULL                                                 \
-	}
-
 static struct err err;
 static struct buf out;
 static struct child_result result;

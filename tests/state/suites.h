@@ -2,7 +2,21 @@
 #ifndef TESTS_STATE_SUITES_H
 #define TESTS_STATE_SUITES_H
 
+#include "state/generation.h"
+#include "tests/support/pki.h"
 #include "tests/support/support.h"
+
+#define BOTH_AUTHORITIES ((const char *const[]){"server", "client", NULL})
+
+/*
+ * Makes the chain too: "ID root" and ID. A generation with its bundle for each authority (up to the
+ * first NULL) and without leaves.
+ */
+void fixture_generation(struct generation *gen, struct arena *arena, struct test_chain *chain,
+			const char *id, const char *const *authorities);
+/* Adds a new leaf of the chain with its key. */
+void fixture_add_leaf(struct generation *gen, struct arena *arena, struct test_chain *chain,
+		      const char *authority, const char *name, enum leaf_kind kind);
 
 Suite *table_suite(void);
 Suite *choose_suite(void);

@@ -9,7 +9,6 @@
 #include "state/orphans.h"
 #include "state/verify_hosts.h"
 #include "tests/state/suites.h"
-#include "tests/support/pki.h"
 
 #define DB1 "db1.example.com"
 
@@ -21,40 +20,13 @@ static struct verify_result result;
 static struct reports reports;
 static struct err err;
 
-static void add_leaf(struct generation *gen, struct test_chain *chain, const char *authority,
-		     const char *name, enum leaf_kind kind)
-{
-	struct key *key = NULL;
-	struct cert *cert = kind == LEAF_SERVER ? test_server(chain, &key, name)
-						: test_client(chain, &key, name);
-	struct secret text;
-	struct buf pem;
-
-	buf_init(&pem, BUF_TEXT_MAX);
-	ck_ok(cert_to_pem(&pem, cert, &err), &err);
-	ck_ok(generation_add_leaf(gen, authority, name, kind, pem.data, pem.len, NULL, 0, &err),
-	      &err);
-	ck_ok(key_to_pem(&text, arena, key, &err), &err);
-	ck_ok(generation_add_key(gen, authority, name, text.data, text.len, NULL, 0, &err), &err);
-	buf_release(&pem);
-	key_free(key);
-	cert_free(cert);
-}
-
 static void make(size_t number, const char *id)
 {
 	struct generation *gen = &gens[number];
-	struct buf text;
 
-	test_chain_init(&chains[number], id);
-	buf_init(&text, BUF_TEXT_MAX);
-	ck_ok(generation_init(gen, id, arena, &err), &err);
-	ck_ok(bundle_to_pem(&text, &chains[number].bundle, &err), &err);
-	ck_ok(generation_add_authority(gen, "server", text.data, text.len, NULL, 0, &err), &err);
-	ck_ok(generation_add_authority(gen, "client", text.data, text.len, NULL, 0, &err), &err);
-	add_leaf(gen, &chains[number], "server", DB1, LEAF_SERVER);
-	add_leaf(gen, &chains[number], "client", "app", LEAF_CLIENT);
-	buf_release(&text);
+	fixture_generation(gen, arena, &chains[number], id, BOTH_AUTHORITIES);
+	fixture_add_leaf(gen, arena, &chains[number], "server", DB1, LEAF_SERVER);
+	fixture_add_leaf(gen, arena, &chains[number], "client", "app", LEAF_CLIENT);
 }
 
 static void setup(void)
@@ -376,14 +348,14 @@ START_TEST(a_leaf_that_nobody_deploys_is_an_orphan)
 {
 	struct findings found;
 
-	add_leaf(&gens[0], &chains[0], "client", "shopkeeper", LEAF_CLIENT);
+	fixture_add_leaf(&gens[0], arena, &chains[0], "client", "shopkeeper", LEAF_CLIENT);
 	report(DB1, "{\"version\": 1, \"clients\": [{\"user\": \"other\", \"cn\": \"app\"}]}",
 	       NULL);
 	found = orphans(true, STATIC_HOSTS, NULL);
 	ck_assert_uint_eq(found.count, 0);
 	findings_release(&found);
-	add_leaf(&gens[0], &chains[0], "client", "late", LEAF_CLIENT);
-	add_leaf(&gens[0], &chains[0], "server", "db9.example.com", LEAF_SERVER);
+	fixture_add_leaf(&gens[0], arena, &chains[0], "client", "late", LEAF_CLIENT);
+	fixture_add_leaf(&gens[0], arena, &chains[0], "server", "db9.example.com", LEAF_SERVER);
 	found = orphans(true, STATIC_HOSTS, NULL);
 	ck_assert_uint_eq(found.count, 2);
 	is_finding(&found, 0, SEVERITY_BLOCK, "late", NO_CLIENT);

@@ -9,7 +9,6 @@
 #include "state/login.h"
 #include "state/verify_impl.h"
 #include "tests/state/suites.h"
-#include "tests/support/pki.h"
 
 static struct arena *arena;
 static struct test_chain old_chain, new_chain, other_chain;
@@ -24,38 +23,11 @@ static struct endpoint endpoint;
 static struct subject subject;
 static char here[] = "db1", nowhere[] = "db9", at[] = "10.0.4.42";
 
-static void add_leaf(struct generation *gen, struct test_chain *chain, const char *authority,
-		     const char *name, enum leaf_kind kind)
-{
-	struct key *key = NULL;
-	struct cert *cert = kind == LEAF_SERVER ? test_server(chain, &key, name)
-						: test_client(chain, &key, name);
-	struct err err = {0};
-	struct buf pem;
-
-	buf_init(&pem, BUF_TEXT_MAX);
-	ck_ok(cert_to_pem(&pem, cert, &err), &err);
-	ck_ok(generation_add_leaf(gen, authority, name, kind, pem.data, pem.len, NULL, 0, &err),
-	      &err);
-	buf_release(&pem);
-	key_free(key);
-	cert_free(cert);
-}
-
 static void make(struct generation *gen, struct test_chain *chain, const char *id)
 {
-	struct err err = {0};
-	struct buf text;
-
-	test_chain_init(chain, id);
-	buf_init(&text, BUF_TEXT_MAX);
-	ck_ok(generation_init(gen, id, arena, &err), &err);
-	ck_ok(bundle_to_pem(&text, &chain->bundle, &err), &err);
-	ck_ok(generation_add_authority(gen, "server", text.data, text.len, NULL, 0, &err), &err);
-	ck_ok(generation_add_authority(gen, "client", text.data, text.len, NULL, 0, &err), &err);
-	add_leaf(gen, chain, "server", "db1", LEAF_SERVER);
-	add_leaf(gen, chain, "client", "postgres", LEAF_CLIENT);
-	buf_release(&text);
+	fixture_generation(gen, arena, chain, id, BOTH_AUTHORITIES);
+	fixture_add_leaf(gen, arena, chain, "server", "db1", LEAF_SERVER);
+	fixture_add_leaf(gen, arena, chain, "client", "postgres", LEAF_CLIENT);
 }
 
 static void setup(void)

@@ -7,7 +7,6 @@
 #include "state/behind.h"
 #include "state/prove.h"
 #include "tests/state/suites.h"
-#include "tests/support/pki.h"
 
 #define DB1 "db1.example.com"
 #define DB3 "db3.example.com"
@@ -19,41 +18,15 @@ static struct session session;
 static struct plan plan;
 static struct err err;
 
-static void add_leaf(struct generation *gen, struct test_chain *chain, const char *authority,
-		     const char *name, enum leaf_kind kind)
-{
-	struct key *key = NULL;
-	struct cert *cert = kind == LEAF_SERVER ? test_server(chain, &key, name)
-						: test_client(chain, &key, name);
-	struct secret text;
-	struct buf pem;
-
-	buf_init(&pem, BUF_TEXT_MAX);
-	ck_ok(cert_to_pem(&pem, cert, &err), &err);
-	ck_ok(generation_add_leaf(gen, authority, name, kind, pem.data, pem.len, NULL, 0, &err),
-	      &err);
-	ck_ok(key_to_pem(&text, arena, key, &err), &err);
-	ck_ok(generation_add_key(gen, authority, name, text.data, text.len, NULL, 0, &err), &err);
-	buf_release(&pem);
-	key_free(key);
-	cert_free(cert);
-}
-
 static void make(struct generation *gen, const char *id)
 {
 	struct test_chain chain = {0};
-	struct buf text;
 
-	test_chain_init(&chain, id);
-	buf_init(&text, BUF_TEXT_MAX);
-	ck_ok(generation_init(gen, id, arena, &err), &err);
-	ck_ok(bundle_to_pem(&text, &chain.bundle, &err), &err);
-	ck_ok(generation_add_authority(gen, "all", text.data, text.len, NULL, 0, &err), &err);
-	add_leaf(gen, &chain, "all", DB1, LEAF_SERVER);
-	add_leaf(gen, &chain, "all", DB3, LEAF_SERVER);
-	add_leaf(gen, &chain, "all", "app", LEAF_CLIENT);
-	add_leaf(gen, &chain, "all", "report", LEAF_CLIENT);
-	buf_release(&text);
+	fixture_generation(gen, arena, &chain, id, (const char *const[]){"all", NULL});
+	fixture_add_leaf(gen, arena, &chain, "all", DB1, LEAF_SERVER);
+	fixture_add_leaf(gen, arena, &chain, "all", DB3, LEAF_SERVER);
+	fixture_add_leaf(gen, arena, &chain, "all", "app", LEAF_CLIENT);
+	fixture_add_leaf(gen, arena, &chain, "all", "report", LEAF_CLIENT);
 	test_chain_release(&chain);
 }
 

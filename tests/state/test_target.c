@@ -4,57 +4,19 @@
 
 #include "state/target.h"
 #include "tests/state/suites.h"
-#include "tests/support/pki.h"
 
 static struct arena *arena;
 static struct generation old_gen, new_gen;
 
-static char *pem_of(const struct cert *cert)
-{
-	struct err err = {0};
-	struct buf buf;
-
-	buf_init(&buf, BUF_TEXT_MAX);
-	ck_ok(cert_to_pem(&buf, cert, &err), &err);
-	return buf_detach(&buf);
-}
-
-static void add_leaf(struct generation *gen, struct test_chain *chain, const char *authority,
-		     const char *name, enum leaf_kind kind)
-{
-	struct key *key = NULL;
-	struct cert *cert = kind == LEAF_SERVER ? test_server(chain, &key, name)
-						: test_client(chain, &key, name);
-	char *pem = pem_of(cert);
-	struct secret text;
-	struct err err = {0};
-
-	ck_ok(generation_add_leaf(gen, authority, name, kind, pem, strlen(pem), NULL, 0, &err),
-	      &err);
-	ck_ok(key_to_pem(&text, arena, key, &err), &err);
-	ck_ok(generation_add_key(gen, authority, name, text.data, text.len, NULL, 0, &err), &err);
-	free(pem);
-	key_free(key);
-	cert_free(cert);
-}
-
 static void make(struct generation *gen, const char *id, bool extra)
 {
 	struct test_chain chain = {0};
-	struct err err = {0};
-	struct buf text;
 
-	test_chain_init(&chain, id);
-	buf_init(&text, BUF_TEXT_MAX);
-	ck_ok(generation_init(gen, id, arena, &err), &err);
-	ck_ok(bundle_to_pem(&text, &chain.bundle, &err), &err);
-	ck_ok(generation_add_authority(gen, "server", text.data, text.len, NULL, 0, &err), &err);
-	ck_ok(generation_add_authority(gen, "client", text.data, text.len, NULL, 0, &err), &err);
-	add_leaf(gen, &chain, "server", "db1.example.com", LEAF_SERVER);
-	add_leaf(gen, &chain, "client", "postgres", LEAF_CLIENT);
+	fixture_generation(gen, arena, &chain, id, BOTH_AUTHORITIES);
+	fixture_add_leaf(gen, arena, &chain, "server", "db1.example.com", LEAF_SERVER);
+	fixture_add_leaf(gen, arena, &chain, "client", "postgres", LEAF_CLIENT);
 	if (extra)
-		add_leaf(gen, &chain, "client", "added", LEAF_CLIENT);
-	buf_release(&text);
+		fixture_add_leaf(gen, arena, &chain, "client", "added", LEAF_CLIENT);
 	test_chain_release(&chain);
 }
 
