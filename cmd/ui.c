@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "cmd/ui.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,25 +12,21 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/sys.h"
 #include "cmd/wrap.h"
 
 #define NAMES_SHOWN  6 /* of those of whom the same is said */
 #define NAMES_SIZE   2048
 #define GROUPS_SHOWN 10 /* of one check */
 
-static const char *const sequences[] = {
-	[UI_PLAIN] = "\033[0m",	  [UI_BOLD] = "\033[1m",   [UI_RED] = "\033[31m",
-	[UI_YELLOW] = "\033[33m", [UI_GREEN] = "\033[32m", [UI_DIM] = "\033[2m",
-};
-
-static const char *color(bool on, enum ui_color which)
+static const char *color(const struct ui *ui, bool on, enum ui_color which)
 {
-	return on ? sequences[which] : "";
+	return on ? ui->colors[which] : "";
 }
 
 const char *ui_color(const struct ui *ui, enum ui_color which)
 {
-	return color(ui->color_out, which);
+	return color(ui, ui->color_out, which);
 }
 
 /* The columns of the terminal that this is; 0 where it is none. */
@@ -56,8 +53,17 @@ static void end_line(struct ui *ui)
 	ui->mid_line = false;
 }
 
-/* One text, made harmless but for its newlines and colours. */
-static void put(FILE *file, const char *text)
+/* The length of one of our own colours. A text from outside may hold one too: it is no colour then.
+ */
+static size_t own_color_len(const struct ui *ui, const char *text)
+{
+	size_t len = wrap_color_len(text), mark = strlen(ui->mark);
+
+	return len > mark && !memcmp(text + len - mark, ui->mark, mark) ? len : 0;
+}
+
+/* One text, made harmless but for its newlines, tabs and our colours. */
+static void put(const struct ui *ui, FILE *file, const char *text)
 {
 	struct buf safe;
 
@@ -68,9 +74,9 @@ static void put(FILE *file, const char *text)
 
 		buf_add_safe(&safe, text, len);
 		text += len;
-		colored = *text ? wrap_color_len(text) : 0;
+		colored = *text ? own_color_len(ui, text) : 0;
 		if (colored)
-			buf_add(&safe, text, colored);
+			buf_addf(&safe, "%.*sm", (int)(colored - strlen(ui->mark)), text);
 		else if (*text == '\033')
 			buf_add_safe(&safe, text, 1);
 		else if (*text)
@@ -87,45 +93,89 @@ static void line(void *ctx, enum log_level level, const char *text)
 
 	if ((level == LOG_DEBUG && !ui->verbose) || (level == LOG_INFO && ui->quiet))
 		return;
-	ui_say(ui, "%s%s%s%s", color(ui->color_err, level == LOG_WARNING ? UI_YELLOW : UI_DIM),
-	       level == LOG_WARNING ? "warning: " : "", text, color(ui->color_err, UI_PLAIN));
+	ui_say(ui, "%s%s%s%s", color(ui, ui->color_err, level == LOG_WARNING ? UI_YELLOW : UI_DIM),
+	       level == LOG_WARNING ? "warning: " : "", text, color(ui, ui->color_err, UI_PLAIN));
+}
+
+/* The bytes of as many whole characters as there are columns. */
+static size_t fitting(const char *text, size_t columns)
+{
+	size_t len = 0;
+
+	for (; text[len] && (columns || (text[len] & 0xc0) == 0x80); len++)
+		columns -= columns && (text[len] & 0xc0) != 0x80;
+	return len;
 }
 
 static void progress(void *ctx, const char *text)
 {
 	struct ui *ui = ctx;
-	int columns = (int)width_of(stderr);
+	size_t columns = width_of(stderr);
+	struct buf safe;
 
 	if (!ui->progress || ui->quiet)
 		return;
 	end_line(ui);
 	if (!text[0])
 		return;
-	(void)fprintf(stderr, "%s%.*s%s", color(ui->color_err, UI_DIM),
-		      (columns > 10 ? columns : 80) - 1, text, color(ui->color_err, UI_PLAIN));
+	buf_init(&safe, BUF_TEXT_MAX);
+	buf_add_safe(&safe, text, strlen(text));
+	columns = (columns > 10 ? columns : 80) - 1;
+	safe.data[fitting(safe.data, columns)] = '\0';
+	put(ui, stderr, color(ui, ui->color_err, UI_DIM));
+	(void)fputs(safe.data, stderr);
+	put(ui, stderr, color(ui, ui->color_err, UI_PLAIN));
 	(void)fflush(stderr);
 	ui->progress_shown = true;
+	buf_release(&safe);
 }
 
 /* A child's output is shown live on a terminal, or with -v: else it is in the log file. */
 static void output(void *ctx, const char *data, unsigned long len)
 {
 	struct ui *ui = ctx;
+	struct buf text;
 
 	if (ui->quiet || (!ui->verbose && !ui->progress) || !len)
 		return;
 	ui_clear_progress(ui);
-	(void)fwrite(data, 1, len, stderr);
-	ui->mid_line = data[len - 1] != '\n';
+	buf_init(&text, BUF_TEXT_MAX);
+	if (ui->color_err)
+		strip_to_colors(&ui->strip, &text, data, len);
+	else
+		strip_controls(&ui->strip, &text, data, len);
+	(void)fwrite(text.data, 1, text.len, stderr);
+	if (text.len)
+		ui->mid_line = text.data[text.len - 1] != '\n';
+	buf_release(&text);
+}
+
+/* Where there is no random number there are no colours. */
+static bool make_colors(struct ui *ui)
+{
+	static const int numbers[UI_COLOR__MAX] = {
+		[UI_PLAIN] = 0,	  [UI_BOLD] = 1,   [UI_RED] = 31,
+		[UI_YELLOW] = 33, [UI_GREEN] = 32, [UI_DIM] = 2,
+	};
+	uint64_t number;
+	struct sys sys;
+
+	sys_init(&sys);
+	if (sys.random(&sys, &number, sizeof(number), NULL))
+		return false;
+	(void)snprintf(ui->mark, sizeof(ui->mark), ";%" PRIu64 "m", number);
+	for (size_t i = 0; i < UI_COLOR__MAX; i++)
+		(void)snprintf(ui->colors[i], UI_COLOR_SIZE, "\033[%d%s", numbers[i], ui->mark);
+	return true;
 }
 
 void ui_init(struct ui *ui)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
-	bool dumb = !term || !strcmp(term, "dumb");
-	bool colors = !dumb && (!no_color || !no_color[0]);
+	bool dumb = !term || !strcmp(term, "dumb"), colors;
 
 	*ui = (struct ui){0};
+	colors = !dumb && (!no_color || !no_color[0]) && make_colors(ui);
 	ui->progress = isatty(STDERR_FILENO) && !dumb;
 	ui->color_err = isatty(STDERR_FILENO) && colors;
 	ui->color_out = isatty(STDOUT_FILENO) && colors;
@@ -133,19 +183,21 @@ void ui_init(struct ui *ui)
 	ui->log = (struct log){line, progress, output, ui, ui->color_err};
 }
 
-__attribute__((format(printf, 2, 0))) static void vput(FILE *file, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void vput(const struct ui *ui, FILE *file,
+						       const char *fmt, va_list ap)
 {
 	char *text = NULL;
 
 	if (vasprintf(&text, fmt, ap) < 0)
 		return;
-	put(file, text);
+	put(ui, file, text);
 	free(text);
 }
 
 /* Sentences: broken between words where they go to a terminal. */
-__attribute__((format(printf, 3, 0))) static void vput_prose(FILE *file, size_t indent,
-							     const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void vput_prose(const struct ui *ui, FILE *file,
+							     size_t indent, const char *fmt,
+							     va_list ap)
 {
 	struct buf wrapped;
 	char *text = NULL;
@@ -154,7 +206,7 @@ __attribute__((format(printf, 3, 0))) static void vput_prose(FILE *file, size_t 
 		return;
 	buf_init(&wrapped, BUF_TEXT_MAX);
 	wrap_add(&wrapped, text, width_of(file), indent ? indent : strspn(text, " ") + 2);
-	put(file, wrapped.data);
+	put(ui, file, wrapped.data);
 	buf_release(&wrapped);
 	free(text);
 }
@@ -165,7 +217,7 @@ void ui_out(struct ui *ui, const char *fmt, ...)
 
 	end_line(ui);
 	va_start(ap, fmt);
-	vput(stdout, fmt, ap);
+	vput(ui, stdout, fmt, ap);
 	va_end(ap);
 }
 
@@ -175,7 +227,7 @@ void ui_prose(struct ui *ui, size_t indent, const char *fmt, ...)
 
 	end_line(ui);
 	va_start(ap, fmt);
-	vput_prose(stdout, indent, fmt, ap);
+	vput_prose(ui, stdout, indent, fmt, ap);
 	va_end(ap);
 }
 
@@ -185,7 +237,7 @@ void ui_say(struct ui *ui, const char *fmt, ...)
 
 	end_line(ui);
 	va_start(ap, fmt);
-	vput_prose(stderr, 0, fmt, ap);
+	vput_prose(ui, stderr, 0, fmt, ap);
 	va_end(ap);
 	(void)fputc('\n', stderr);
 }
@@ -193,8 +245,8 @@ void ui_say(struct ui *ui, const char *fmt, ...)
 void ui_error(struct ui *ui, const struct err *err)
 {
 	(void)fflush(stdout);
-	ui_say(ui, "%scertrotate: %s%s", color(ui->color_err, UI_RED), err->msg,
-	       color(ui->color_err, UI_PLAIN));
+	ui_say(ui, "%scertrotate: %s%s", color(ui, ui->color_err, UI_RED), err->msg,
+	       color(ui, ui->color_err, UI_PLAIN));
 	if (err->hint[0])
 		ui_say(ui, "HINT: %s", err->hint);
 }
@@ -210,9 +262,9 @@ static void put_group(struct ui *ui, const struct finding_group *group)
 	char names[NAMES_SIZE];
 
 	strs_join(&group->subjects, NAMES_SHOWN, names, sizeof(names));
-	ui_say(ui, "%s%s%s %s %s: %s", color(ui->color_err, colors[finding->severity]),
+	ui_say(ui, "%s%s%s %s %s: %s", color(ui, ui->color_err, colors[finding->severity]),
 	       finding->waived ? "waived" : severity_name(finding->severity),
-	       color(ui->color_err, UI_PLAIN), finding->check, names, finding->reason);
+	       color(ui, ui->color_err, UI_PLAIN), finding->check, names, finding->reason);
 }
 
 static bool one_check(const struct finding *a, const struct finding *b)
@@ -263,8 +315,8 @@ size_t ui_findings(struct ui *ui, const struct findings *findings)
 	}
 	if (hidden && !ui->quiet)
 		ui_say(ui, "%s(-v shows %zu more that %s merely worth knowing)%s",
-		       color(ui->color_err, UI_DIM), hidden, hidden == 1 ? "is" : "are",
-		       color(ui->color_err, UI_PLAIN));
+		       color(ui, ui->color_err, UI_DIM), hidden, hidden == 1 ? "is" : "are",
+		       color(ui, ui->color_err, UI_PLAIN));
 	findings_group_release(&groups);
 	return findings_count(findings, SEVERITY_BLOCK);
 }
@@ -279,7 +331,7 @@ bool ui_confirm(struct ui *ui, const char *question)
 	if (!ui->ask)
 		return false;
 	(void)fflush(stdout);
-	put(stderr, question);
+	put(ui, stderr, question);
 	(void)fputs(" [y/N] ", stderr);
 	(void)fflush(stderr);
 	/* Ctrl-C at the question is an answer. */

@@ -12,6 +12,11 @@
 #include "base/finding.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "proc/filter.h"
+
+enum ui_color { UI_PLAIN, UI_BOLD, UI_RED, UI_YELLOW, UI_GREEN, UI_DIM, UI_COLOR__MAX };
+
+#define UI_COLOR_SIZE 32
 
 struct ui {
 	bool color_out; /* colours on standard output */
@@ -21,8 +26,12 @@ struct ui {
 	bool quiet;
 	bool verbose;
 	bool progress_shown;
-	bool mid_line; /* a child's output has not ended its line */
+	bool mid_line;	    /* a child's output has not ended its line */
+	struct strip strip; /* of a child's output */
 	struct log log;
+	/* Our own colours, with a number in them that no text from outside can know. */
+	char colors[UI_COLOR__MAX][UI_COLOR_SIZE];
+	char mark[24];
 };
 
 void ui_init(struct ui *ui);
@@ -50,8 +59,8 @@ bool ui_confirm(struct ui *ui, const char *question);
 int ui_json(struct ui *ui, struct json *value, struct err *err);
 struct json *ui_findings_json(const struct findings *findings);
 
-enum ui_color { UI_PLAIN, UI_BOLD, UI_RED, UI_YELLOW, UI_GREEN, UI_DIM };
-/* The escape sequence for standard output, or "" where it has no colours. */
+/* What makes a colour on standard output, or "" where it has none: for ui_out and ui_prose alone.
+ */
 const char *ui_color(const struct ui *ui, enum ui_color color);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static char empty[1] = "";
 
 void buf_init(struct buf *buf, size_t max)
@@ -92,22 +94,28 @@ void buf_addf(struct buf *buf, const char *fmt, ...)
 	va_end(again);
 }
 
+static void add_escaped(struct buf *buf, const char *text, size_t bytes, uint32_t number)
+{
+	if (bytes && number > 0xff)
+		buf_addf(buf, "\\u%04x", (unsigned)number);
+	else
+		buf_addf(buf, "\\x%02x", bytes ? (unsigned)number : (unsigned char)text[0]);
+}
+
 void buf_add_safe(struct buf *buf, const char *text, size_t len)
 {
 	size_t start = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		/* C1 controls arrive as U+0080..U+009F: 0xc2 followed by 0x80..0x9f */
-		bool c1 = c == 0xc2 && i + 1 < len && ((unsigned char)text[i + 1] & 0xe0) == 0x80;
+	for (size_t i = 0; i < len;) {
+		uint32_t number = 0;
+		size_t bytes = utf8_get(&number, text + i, len - i);
 
-		if (c >= 0x20 && c != 0x7f && !c1)
-			continue;
-		buf_add(buf, text + start, i - start);
-		if (c1)
-			c = (unsigned char)text[++i];
-		buf_addf(buf, "\\x%02x", c);
-		start = i + 1;
+		if (!bytes || utf8_is_harmful(number)) {
+			buf_add(buf, text + start, i - start);
+			add_escaped(buf, text + i, bytes, number);
+			start = i + (bytes ? bytes : 1);
+		}
+		i += bytes ? bytes : 1;
 	}
 	buf_add(buf, text + start, len - start);
 }

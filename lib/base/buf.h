@@ -30,7 +30,10 @@ void buf_add(struct buf *buf, const void *data, size_t len);
 void buf_adds(struct buf *buf, const char *text);
 void buf_addc(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Adds text so that a terminal or log line stays one: control characters become \xNN. */
+/*
+ * Adds text so that a terminal or log line stays one and reads as it is: control characters and
+ * bytes that are no UTF-8 become \xNN, what turns the direction or is not seen \uNNNN (utf8.h).
+ */
 void buf_add_safe(struct buf *buf, const char *text, size_t len);
 
 /* 0, or ERR_FAIL naming what was built. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define TEXT_MAX ((size_t)16 << 20)
 
 /* struct json is never defined: a pointer to it is Jansson's pointer under our name. */
@@ -42,11 +44,46 @@ static int add_chunk(const char *data, size_t len, void *ctx)
 	return out->failed ? -1 : 0;
 }
 
+static void add_ascii(struct buf *out, uint32_t number)
+{
+	if (number > 0xffff)
+		buf_addf(out, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((number - 0x10000) >> 10)),
+			 (unsigned)(0xdc00 + ((number - 0x10000) & 0x3ff)));
+	else
+		buf_addf(out, "\\u%04x", (unsigned)number);
+}
+
+/* Jansson leaves what a terminal would act on in strings, but for C0 controls. */
+static void add_harmless(struct buf *out, const char *text, size_t len)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i < len;) {
+		uint32_t number = 0;
+		size_t bytes = utf8_get(&number, text + i, len - i);
+
+		if (bytes && number >= 0x7f && utf8_is_harmful(number)) {
+			buf_add(out, text + start, i - start);
+			add_ascii(out, number);
+			start = i + bytes;
+		}
+		i += bytes ? bytes : 1;
+	}
+	buf_add(out, text + start, len - start);
+}
+
 static int dump(struct buf *out, const struct json *value, size_t flags, struct err *err)
 {
-	if (json_dump_callback(in(value), add_chunk, out, flags | JSON_ENCODE_ANY) < 0)
-		return err_nomem(err);
-	return buf_check(out, "JSON", err);
+	struct buf text;
+	int rc = 0;
+
+	buf_init(&text, out->max);
+	if (json_dump_callback(in(value), add_chunk, &text, flags | JSON_ENCODE_ANY) < 0)
+		rc = err_nomem(err);
+	else
+		add_harmless(out, text.data, text.len);
+	buf_release(&text);
+	return rc ? rc : buf_check(out, "JSON", err);
 }
 
 int js_dump(struct buf *out, const struct json *value, bool pretty, struct err *err)
@@ -84,9 +121,13 @@ struct json *js_new_string(const char *text)
 	copy = strdup(text);
 	if (!copy)
 		return NULL;
-	for (char *at = copy; *at; at++) {
-		if ((unsigned char)*at >= 0x80)
+	for (char *at = copy, *end = copy + strlen(copy); at < end;) {
+		uint32_t number;
+		size_t bytes = utf8_get(&number, at, (size_t)(end - at));
+
+		if (!bytes)
 			*at = '?';
+		at += bytes ? bytes : 1;
 	}
 	value = json_string(copy);
 	free(copy);

@@ -27,7 +27,7 @@ struct run {
 	struct filter filter;
 	struct strip strip, color_strip;
 	struct recap recap;
-	struct buf filtered, colored;
+	struct buf filtered, colored, plain;
 	struct scratch scratch;
 	struct strs args, set, unset;
 	int log_fd;
@@ -71,9 +71,9 @@ static void write_log(struct run *run)
 {
 	struct err err = {0};
 
-	if (run->log_fd < 0 || run->log_failed || !run->filtered.len)
+	if (run->log_fd < 0 || run->log_failed || !run->plain.len)
 		return;
-	if (file_write_all(run->log_fd, run->filtered.data, run->filtered.len, run->spec->log_path,
+	if (file_write_all(run->log_fd, run->plain.data, run->plain.len, run->spec->log_path,
 			   &err)) {
 		run->log_failed = true;
 		log_line(run->spec->log, LOG_WARNING, "%s; the rest of the output is not kept",
@@ -83,16 +83,16 @@ static void write_log(struct run *run)
 
 static void pass_on(struct run *run)
 {
-	struct buf *text = &run->filtered;
+	struct buf *text = &run->plain;
 
 	if (run->spec->color) {
-		strip_to_colors(&run->color_strip, &run->colored, text->data, text->len);
+		strip_to_colors(&run->color_strip, &run->colored, run->filtered.data,
+				run->filtered.len);
 		log_output(run->spec->log, run->colored.data, run->colored.len);
 		buf_reset(&run->colored);
 	}
-	text->len = strip_controls(&run->strip, text->data, text->len);
-	if (text->len)
-		text->data[text->len] = '\0';
+	strip_controls(&run->strip, text, run->filtered.data, run->filtered.len);
+	buf_reset(&run->filtered);
 	if (!run->spec->color)
 		log_output(run->spec->log, text->data, text->len);
 	write_log(run);
@@ -160,14 +160,14 @@ static void log_call(struct run *run)
 	char when[SYS_TIME_SIZE];
 
 	sys_time_text(sys->now(sys), when);
-	buf_addf(&run->filtered, "# %s:", when);
+	buf_addf(&run->plain, "# %s:", when);
 	for (size_t i = 0; i < run->args.count; i++) {
-		buf_addc(&run->filtered, ' ');
-		buf_add_safe(&run->filtered, run->args.items[i], strlen(run->args.items[i]));
+		buf_addc(&run->plain, ' ');
+		buf_add_safe(&run->plain, run->args.items[i], strlen(run->args.items[i]));
 	}
-	buf_addc(&run->filtered, '\n');
+	buf_addc(&run->plain, '\n');
 	write_log(run);
-	buf_reset(&run->filtered);
+	buf_reset(&run->plain);
 }
 
 static int prepare(struct run *run, struct err *err)
@@ -236,6 +236,7 @@ static void release(struct run *run)
 	recap_release(&run->recap);
 	buf_release(&run->filtered);
 	buf_release(&run->colored);
+	buf_release(&run->plain);
 	scratch_remove(&run->scratch);
 	strs_release(&run->args);
 	strs_release(&run->set);
@@ -255,6 +256,7 @@ int ansible_run(struct ansible_result *out, const struct ansible_spec *spec, str
 	recap_init(&run.recap);
 	buf_init(&run.filtered, FILTERED_MAX);
 	buf_init(&run.colored, FILTERED_MAX);
+	buf_init(&run.plain, FILTERED_MAX);
 	filter_init(&run.filter, add_filtered, &run);
 	rc = loop_new(&run.loop, spec->sys ? spec->sys : &machine, spec->stop, err);
 	if (!rc)

@@ -10,18 +10,17 @@
 /* The last lines as one, without control sequences: what a program says about its failure. */
 static void last_lines(const struct child_result *result, char *out, size_t size)
 {
-	char text[CHILD_TAIL_MAX + 1];
 	struct strip strip = {0};
-	size_t len, used = 0;
+	struct buf text;
+	size_t used = 0;
 	const char *at;
 
-	memcpy(text, result->tail, result->tail_len);
-	len = strip_controls(&strip, text, result->tail_len);
-	while (len && (text[len - 1] == '\n' || text[len - 1] == ' '))
-		len--;
-	text[len] = '\0';
-	at = len > SAID_MAX ? text + len - SAID_MAX : text;
-	if (at > text && at[-1] != '\n') {
+	buf_init(&text, CHILD_TAIL_MAX);
+	strip_controls(&strip, &text, result->tail, result->tail_len);
+	while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == ' '))
+		text.data[--text.len] = '\0';
+	at = text.len > SAID_MAX ? text.data + text.len - SAID_MAX : text.data;
+	if (at > text.data && at[-1] != '\n') {
 		const char *line = strchr(at, '\n');
 
 		at = line ? line + 1 : at;
@@ -39,6 +38,7 @@ static void last_lines(const struct child_result *result, char *out, size_t size
 		}
 	}
 	out[used] = '\0';
+	buf_release(&text);
 }
 
 static const char *colon(const char *said)

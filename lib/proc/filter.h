@@ -45,8 +45,10 @@ void filter_text(struct buf *out, const char *data, size_t len);
 
 /*
  * Drops what a log does not want: terminal control sequences (ECMA-48: CSI, OSC and the other
- * strings, two-byte escapes) and control characters but newline and tab. Also streaming; a
- * sequence ends with its line at the latest. Zeroed memory is a fresh state.
+ * strings, two-byte escapes), control characters but newline and tab, and what else base/utf8.h
+ * calls harmful; a byte that is no UTF-8 becomes '?'. Also streaming; a sequence ends with its line
+ * at the latest. Zeroed memory is a fresh state. Never adds more bytes than it was given, all calls
+ * together.
  */
 #define STRIP_SGR_MAX 24
 
@@ -54,10 +56,11 @@ struct strip {
 	int state;
 	size_t held_len; /* of a colour's parameters, for strip_to_colors */
 	char held[STRIP_SGR_MAX];
+	size_t char_len; /* of a character that is not whole yet */
+	char bytes[4];
 };
 
-/* Works in place; returns the new length. */
-size_t strip_controls(struct strip *strip, char *data, size_t len);
+void strip_controls(struct strip *strip, struct buf *out, const char *data, size_t len);
 /* For a terminal: as above, but colours (CSI digits and ';' up to 'm') stay. */
 void strip_to_colors(struct strip *strip, struct buf *out, const char *data, size_t len);
 

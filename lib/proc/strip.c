@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "proc/filter.h"
 
+#include "base/utf8.h"
+
 enum strip_state {
 	PLAIN,
 	ESCAPE,	   /* behind ESC */
@@ -38,20 +40,41 @@ static int next_state(int state, unsigned char c)
 	return PLAIN;
 }
 
-size_t strip_controls(struct strip *strip, char *data, size_t len)
+/* A character that is whole, or can't be one any more. */
+static void end_character(struct strip *strip, struct buf *out)
 {
-	size_t kept = 0;
+	uint32_t number = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)data[i];
-		bool text = strip->state == PLAIN && ((c >= 0x20 && c != 0x7f) || c == '\t');
+	if (strip->char_len && !utf8_get(&number, strip->bytes, strip->char_len))
+		buf_addc(out, '?');
+	else if (strip->char_len && !utf8_is_harmful(number))
+		buf_add(out, strip->bytes, strip->char_len);
+	strip->char_len = 0;
+}
 
-		strip->state = next_state(strip->state, c);
-		/* A sequence never goes beyond its line: a lost end must not eat the rest. */
-		if (text || c == '\n')
-			data[kept++] = data[i];
+/* A byte of text, in whichever read it comes. */
+static void add_text(struct strip *strip, struct buf *out, char byte)
+{
+	unsigned char c = (unsigned char)byte;
+	unsigned char first = strip->char_len ? (unsigned char)strip->bytes[0] : c;
+	size_t bytes = first < 0xc2   ? 1
+		       : first < 0xe0 ? 2
+		       : first < 0xf0 ? 3
+		       : first < 0xf5 ? 4
+				      : 1;
+
+	if (strip->char_len && (c & 0xc0) != 0x80) {
+		end_character(strip, out);
+		add_text(strip, out, byte);
+		return;
 	}
-	return kept;
+	if (c < 0x80) {
+		buf_addc(out, byte);
+		return;
+	}
+	strip->bytes[strip->char_len++] = byte;
+	if (strip->char_len == bytes)
+		end_character(strip, out);
 }
 
 /* Whether the sequence that c ends is a colour; keeps its parameters meanwhile. */
@@ -72,19 +95,35 @@ static bool ends_color(struct strip *strip, char c)
 	return c == 'm' && strip->held_len <= STRIP_SGR_MAX;
 }
 
-void strip_to_colors(struct strip *strip, struct buf *out, const char *data, size_t len)
+static void strip_text(struct strip *strip, struct buf *out, const char *data, size_t len,
+		       bool colors)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)data[i];
 		bool text = strip->state == PLAIN && ((c >= 0x20 && c != 0x7f) || c == '\t');
 
-		if (ends_color(strip, data[i])) {
+		if (!text)
+			end_character(strip, out);
+		if (colors && ends_color(strip, data[i])) {
 			buf_adds(out, "\033[");
 			buf_add(out, strip->held, strip->held_len);
 			buf_addc(out, 'm');
 		}
 		strip->state = next_state(strip->state, c);
-		if (text || c == '\n')
-			buf_addc(out, data[i]);
+		/* A sequence never goes beyond its line: a lost end must not eat the rest. */
+		if (text)
+			add_text(strip, out, data[i]);
+		else if (c == '\n')
+			buf_addc(out, '\n');
 	}
+}
+
+void strip_controls(struct strip *strip, struct buf *out, const char *data, size_t len)
+{
+	strip_text(strip, out, data, len, false);
+}
+
+void strip_to_colors(struct strip *strip, struct buf *out, const char *data, size_t len)
+{
+	strip_text(strip, out, data, len, true);
 }

@@ -57,7 +57,38 @@ START_TEST(buf_makes_control_characters_harmless)
 	buf_init(&buf, 100);
 	buf_add_safe(&buf, "a\x1b[31m\xc2\x9b\xc3\xa9", 10);
 	ck_assert_str_eq(buf.data, "a\\x1b[31m\\x9b\xc3\xa9");
+	buf_reset(&buf);
+	/* the direction turned round, no UTF-8 (also too long a form, a half surrogate, cut off) */
+	buf_add_safe(&buf, "x\u202ey\xff\xc0\xaf\xed\xa0\x80\u200b\U000e0041\xe2\x80", 20);
+	ck_assert_str_eq(buf.data,
+			 "x\\u202ey\\xff\\xc0\\xaf\\xed\\xa0\\x80\\u200b\\ue0041\\xe2\\x80");
 	buf_release(&buf);
+}
+END_TEST
+
+START_TEST(json_shows_no_harmful_character)
+{
+	static const char *const texts[] = {"\033[2J\x7f\xc2\x9b", "a\u202e\u2066b\U000e0041",
+					    "caf\xc3\xa9 \xf0\x9f\x94\x91"};
+	struct json *list = js_new_array(), *again;
+	struct err err = {0};
+	struct buf text;
+
+	buf_init(&text, 1000);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_int_eq(js_push_str(list, texts[i]), 0);
+	ck_assert_int_eq(js_push_str(list, "\xff"
+					   "caf\xc3\xa9\xc3"),
+			 0);
+	ck_ok(js_dump(&text, list, false, &err), &err);
+	ck_assert_str_eq(text.data,
+			 "[\"\\u001B[2J\\u007f\\u009b\",\"a\\u202e\\u2066b\\udb40\\udc41\","
+			 "\"caf\xc3\xa9 \xf0\x9f\x94\x91\",\"?caf\xc3\xa9?\"]");
+	ck_ok(js_parse(&again, text.data, text.len, "x", &err), &err);
+	ck_assert(js_equal(list, again));
+	js_free(again);
+	js_free(list);
+	buf_release(&text);
 }
 END_TEST
 
@@ -270,6 +301,7 @@ static Suite *base_suite(void)
 	tcase_add_test(tc, err_keeps_code_message_and_hint);
 	tcase_add_test(tc, buf_stops_at_its_maximum);
 	tcase_add_test(tc, buf_makes_control_characters_harmless);
+	tcase_add_test(tc, json_shows_no_harmful_character);
 	tcase_add_test(tc, file_replace_keeps_mode_and_leaves_no_temporary);
 	tcase_add_test(tc, file_read_is_bounded);
 	tcase_add_test(tc, paths_outside_are_recognised);
