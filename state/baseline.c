@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "pki/sum.h"
 
 #define VERSION	 1
 #define FILE_MAX ((size_t)16 << 20)
@@ -40,6 +41,7 @@ int baseline_write(const char *path, const char *key, const struct json *evidenc
 	if (js_set(root, "servers", servers) && !rc)
 		rc = err_nomem(err);
 	buf_init(&text, FILE_MAX);
+	rc = rc ? rc : sum_add(root, err);
 	rc = rc ? rc : js_dump(&text, root, true, err);
 	rc = rc ? rc : file_replace(path, text.data, text.len, 0600, err);
 	buf_release(&text);
@@ -76,9 +78,9 @@ int baseline_read(struct baseline *out, const char *path, const char *key, struc
 	*out = (struct baseline)BASELINE_INIT;
 	buf_init(&text, FILE_MAX);
 	rc = file_read(&text, path, FILE_MAX, err);
-	if (!rc &&
-	    (js_parse(&root, text.data, text.len, path, NULL) ||
-	     js_int(root, "version", 0) != VERSION || strcmp(js_str(root, "key", ""), key) != 0))
+	if (!rc && (js_parse(&root, text.data, text.len, path, NULL) ||
+		    js_int(root, "version", 0) != VERSION || sum_check(root, path, NULL) ||
+		    strcmp(js_str(root, "key", ""), key) != 0))
 		rc = err_set(err, ERR_NOENT, "%s has no figures from before this phase", path);
 	rc = rc ? rc : take(out, js_get(root, "servers"), err);
 	buf_release(&text);

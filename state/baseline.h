@@ -5,7 +5,8 @@
  * compares. Figures are by endpoint, "HOST:PORT". File, version 1:
  *
  *   {"version": 1, "key": "ROTATION/PHASE/DIRECTION", "servers": {"db1.example.com:5432":
- *    {"archive_failures": 3, "archive_fails": false, "standbys_streaming": 2}}}
+ *    {"archive_failures": 3, "archive_fails": false, "standbys_streaming": 2}},
+ *    "sum": "sha256:…"}
  */
 #ifndef STATE_BASELINE_H
 #define STATE_BASELINE_H

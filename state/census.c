@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "pki/sum.h"
 #include "state/census_internal.h"
 #include "state/lock.h"
 #include "state/login.h"
@@ -25,6 +26,7 @@ static char *record_path(const struct session *session)
 int census_load(struct census *out, const struct session *session, struct err *err)
 {
 	char *path = record_path(session);
+	struct json *root = NULL;
 	struct buf text;
 	int rc = path ? 0 : err_nomem(err);
 
@@ -35,8 +37,11 @@ int census_load(struct census *out, const struct session *session, struct err *e
 		err_clear(err);
 		rc = 0;
 	} else if (!rc) {
-		rc = census_parse(out, text.data, text.len, path, err);
+		rc = js_parse(&root, text.data, text.len, path, err);
+		rc = rc ? rc : sum_check(root, path, err);
+		rc = rc ? census_damaged(err) : census_read(out, root, path, err);
 	}
+	js_free(root);
 	buf_release(&text);
 	free(path);
 	return rc;
@@ -50,6 +55,7 @@ static int save(const struct census *census, const struct session *session, stru
 	int rc = path && root ? 0 : err_nomem(err);
 
 	buf_init(&text, RECORD_MAX);
+	rc = rc ? rc : sum_add(root, err);
 	rc = rc ? rc : js_dump(&text, root, false, err);
 	rc = rc ? rc : file_replace(path, text.data, text.len, 0600, err);
 	buf_release(&text);

@@ -5,7 +5,8 @@
  *
  * In the files each value stands as in the inventory (certs: AUTHORITY: {chain, NAME…} and
  * private_keys: AUTHORITY: {NAME…}), and beside it, below "raw:", the value's source text where it
- * was found in the inventory, so that a revert gives the same bytes back.
+ * was found in the inventory, so that a revert gives the same bytes back. The last line of gN.yml,
+ * sum: "sha256:…", is over the bytes before it; the vaults have sums of their own.
  */
 #ifndef STATE_GENERATION_H
 #define STATE_GENERATION_H

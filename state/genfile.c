@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "inventory/yaml.h"
+#include "pki/sum.h"
 #include "state/generation.h"
 
 #define GENERATION_VERSION 1
+#define SUM_LINE_SIZE	   (SUM_SIZE + sizeof("sum: \"\"\n"))
 
 /* Where text goes: an ordinary buffer for public files, the arena for keys. */
 struct sink {
@@ -163,9 +165,37 @@ static bool has_raw(const struct generation *gen)
 	return false;
 }
 
+/* The last line: one hash over the bytes before it. */
+static int sum_line(char out[SUM_LINE_SIZE], const char *text, size_t len, struct err *err)
+{
+	char sum[SUM_SIZE];
+	int rc = sum_text(sum, text, len, err);
+
+	if (!rc)
+		(void)snprintf(out, SUM_LINE_SIZE, "sum: \"%s\"\n", sum);
+	return rc;
+}
+
+/* Keys need none: a vault has a sum of its own. */
+static int check_sum(const char *text, size_t len, const char *name, struct err *err)
+{
+	const char *end = len > 1 ? memrchr(text, '\n', len - 1) : NULL;
+	size_t at = end ? (size_t)(end - text) + 1 : 0;
+	char line[SUM_LINE_SIZE];
+	int rc = sum_line(line, text, at, err);
+
+	if (!rc && (len - at != strlen(line) || memcmp(text + at, line, len - at) != 0))
+		rc = err_set(err, ERR_FAIL,
+			     "%s: its last line is not the 'sum' of the lines before it", name);
+	return rc;
+}
+
 int generation_dump(struct buf *out, const struct generation *gen, struct err *err)
 {
 	struct sink sink = {out, NULL};
+	size_t start = out->len;
+	char sum[SUM_LINE_SIZE];
+	int rc;
 
 	buf_addf(out,
 		 "---\n# Generation %s: its certificates, written by certrotate. No secret.\n"
@@ -175,6 +205,10 @@ int generation_dump(struct buf *out, const struct generation *gen, struct err *e
 	add_certs(&sink, gen, false);
 	if (has_raw(gen))
 		add_certs(&sink, gen, true);
+	rc = sum_line(sum, out->data + start, out->len - start, err);
+	if (rc)
+		return rc;
+	adds(&sink, sum);
 	return buf_check(out, "generation", err);
 }
 
@@ -350,6 +384,7 @@ int generation_load(struct generation *gen, const char *id, struct arena *arena,
 		rc = yaml_parse(&yaml, text, len, name, NULL, err);
 	if (!rc)
 		rc = check_head(yaml, id, err);
+	rc = rc ? rc : check_sum(text, len, name, err);
 	certs = rc ? NULL : yaml_get(yaml, yaml_root(yaml), "certs");
 	if (!rc && (!certs || !certs->count))
 		rc = err_set(err, ERR_FAIL, "%s: no certificates", name);

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "pki/sum.h"
 
 #define JOURNAL_MAX ((size_t)64 << 20)
 
@@ -32,6 +33,77 @@ static int take_line(struct journal *journal, const struct json *line, struct er
 	/* An action that was begun anew has not ended, however often it did before. */
 	if (!rc && key)
 		rc = strmap_put(&journal->ended, key, !strcmp(mark, "end"), err);
+	if (!strcmp(journal->last_step ? journal->last_step : "", "settle") && !strcmp(mark, "end"))
+		journal->damaged = 0;
+	return rc;
+}
+
+/* A whole line, with the sum that belongs to it; NULL where it is not. Behind its end is no matter.
+ */
+static struct json *read_line(const char *text, size_t len)
+{
+	const char *end = memrchr(text, '}', len);
+	struct json *line = NULL;
+
+	if (!end || js_parse(&line, text, (size_t)(end - text) + 1, "line", NULL))
+		return NULL;
+	if (sum_check(line, "line", NULL)) {
+		js_free(line);
+		line = NULL;
+	}
+	return line;
+}
+
+/* What a write can leave that did not come to its end, and nothing that a disk makes up. */
+static bool is_half_a_line(const char *text, size_t len)
+{
+	static const char start[] = "{\"at\":\"";
+
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)text[i] < 0x20 || (i < sizeof(start) - 1 && text[i] != start[i]))
+			return false;
+	}
+	return true;
+}
+
+static void take_damage(struct journal *journal, size_t number)
+{
+	journal->damaged++;
+	journal->damaged_line = number;
+	strmap_release(&journal->ended);
+	free(journal->last_step);
+	free(journal->last_mark);
+	free(journal->last_note);
+	journal->last_step = journal->last_mark = journal->last_note = NULL;
+}
+
+static int read_lines(struct journal *journal, const char *text, size_t len, struct err *err)
+{
+	const char *end = text + len, *newline;
+	size_t number = 1;
+	size_t odd = 0; /* the line before, where it was not whole */
+	int rc = 0;
+
+	for (const char *at = text; at < end && !rc; at = newline + 1, number++) {
+		struct json *line;
+
+		newline = memchr(at, '\n', (size_t)(end - at));
+		journal->open_end = !newline;
+		newline = newline ? newline : end;
+		line = read_line(at, (size_t)(newline - at));
+		if (odd && !(line && js_bool(line, "torn", false)))
+			take_damage(journal, odd);
+		odd = 0;
+		if (line)
+			rc = take_line(journal, line, err);
+		else if (journal->open_end && is_half_a_line(at, (size_t)(newline - at)))
+			journal->torn = true;
+		else
+			odd = number;
+		js_free(line);
+	}
+	if (odd)
+		take_damage(journal, odd);
 	return rc;
 }
 
@@ -45,15 +117,8 @@ int journal_open(struct journal *journal, const char *path, struct sys *sys, str
 	rc = journal->path ? file_read(&text, path, JOURNAL_MAX, err) : err_nomem(err);
 	if (rc == ERR_NOENT)
 		rc = 0;
-	for (char *at = text.data, *end; !rc && at && *at; at = end ? end + 1 : NULL) {
-		struct json *line = NULL;
-
-		end = strchr(at, '\n');
-		if (end && !js_parse(&line, at, (size_t)(end - at), path, NULL))
-			rc = take_line(journal, line, err);
-		js_free(line);
-	}
-	journal->torn = text.data && text.len && text.data[text.len - 1] != '\n';
+	else if (!rc)
+		rc = read_lines(journal, text.data, text.len, err);
 	buf_release(&text);
 	if (rc)
 		journal_release(journal);
@@ -90,14 +155,19 @@ int journal_write(struct journal *journal, const char *rotation, const char *pha
 		bad |= js_set_str(line, "key", key);
 	if (note)
 		bad |= js_set_str(line, "note", note);
-	buf_init(&text, BUF_TEXT_MAX);
 	if (journal->torn)
+		bad |= js_set_bool(line, "torn", true);
+	buf_init(&text, BUF_TEXT_MAX);
+	if (journal->open_end)
 		buf_addc(&text, '\n');
-	rc = bad ? err_nomem(err) : js_dump(&text, line, false, err);
+	rc = bad ? err_nomem(err) : sum_add(line, err);
+	rc = rc ? rc : js_dump(&text, line, false, err);
 	buf_addc(&text, '\n');
-	if (!rc)
+	if (!rc) {
 		rc = file_append_sync(journal->path, text.data, text.len, err);
-	journal->torn = journal->torn && rc;
+		/* A full disk may have taken half of it. */
+		journal->open_end = journal->torn = rc != 0;
+	}
 	if (!rc)
 		rc = take_line(journal, line, err);
 	buf_release(&text);

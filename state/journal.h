@@ -4,11 +4,16 @@
  * JSON line before and after each step, in .git/certrotate/ENV/journal:
  *
  *   {"at": "2026-11-21T01:30:00Z", "rotation": "…", "phase": "trust", "direction": "forward",
- *    "step": "rollout", "mark": "begin", "key": "…", "note": "…"}
+ *    "step": "rollout", "mark": "begin", "key": "…", "note": "…", "sum": "sha256:…"}
  *
  * key names an action so that it is done once: "ROTATION/PHASE/DIRECTION/SINCE/rollout/0", with
- * "/!db3" behind it where that host was left out. A line that a crash tore is ignored when reading.
- * What has been done is decided by looking at the effect first, and here second.
+ * "/!db3" behind it where that host was left out. What has been done is decided by looking at the
+ * effect first, and here second.
+ *
+ * A line that a crash tore is the last one, and ignored; whoever writes next begins a new line and
+ * gives it "torn": true. Any other line that is not as it was written (its sum, pki/sum.h) could
+ * have said that something was begun anew: then nothing that was noted before it counts, and what
+ * may have been done is done again. A phase that settled lets such a line rest.
  */
 #ifndef STATE_JOURNAL_H
 #define STATE_JOURNAL_H
@@ -25,7 +30,10 @@ struct journal {
 	char *last_step;     /* the last line's step and mark; NULL where there is none */
 	char *last_mark;
 	char *last_note;
-	bool torn; /* the file ends in half a line: the next record begins on a new one */
+	bool open_end;	/* the file ends without a newline: the next record begins on a new line */
+	bool torn;	/* and half a line is what it ends in */
+	size_t damaged; /* lines since the last settled phase that are not as they were written */
+	size_t damaged_line; /* the number of the last of them */
 };
 
 /* Reads what is there (a missing file is an empty journal). */
@@ -36,7 +44,7 @@ void journal_release(struct journal *journal);
 int journal_write(struct journal *journal, const char *rotation, const char *phase,
 		  const char *direction, const char *step, const char *mark, const char *key,
 		  const char *note, struct err *err);
-/* Whether there is a line about that action at all. */
+/* Whether there is a line about that action, with no damage behind it. */
 bool journal_knows(const struct journal *journal, const char *key);
 bool journal_ended(const struct journal *journal, const char *key);
 

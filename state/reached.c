@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "inventory/hosts.h"
+#include "pki/sum.h"
 
 #define VERSION	 1
 #define FILE_MAX ((size_t)64 << 20)
@@ -20,7 +21,8 @@ static struct json *read_kept(const char *path)
 	buf_init(&text, FILE_MAX);
 	if (!file_read(&text, path, FILE_MAX, NULL) &&
 	    !js_parse(&root, text.data, text.len, path, NULL) &&
-	    js_int(root, "version", 0) == VERSION && js_is_object(js_get(root, "runs")))
+	    js_int(root, "version", 0) == VERSION && !sum_check(root, path, NULL) &&
+	    js_is_object(js_get(root, "runs")))
 		runs = js_copy(js_get(root, "runs"));
 	buf_release(&text);
 	js_free(root);
@@ -40,6 +42,7 @@ int reached_keep(const struct session *session, const char *key, bool first, con
 	if (js_set(root, "runs", runs) && !rc)
 		rc = err_nomem(err);
 	buf_init(&text, FILE_MAX);
+	rc = rc ? rc : sum_add(root, err);
 	rc = rc ? rc : js_dump(&text, root, false, err);
 	rc = rc ? rc : file_replace(path, text.data, text.len, 0600, err);
 	buf_release(&text);

@@ -14,7 +14,7 @@
 /* Keeps what a playbook did; key as in the journal. first: forgets what was kept before. */
 int reached_keep(const struct session *session, const char *key, bool first, const struct json *run,
 		 struct err *err);
-/* Adds what was kept under the key to evidence; nothing where there is none. */
+/* Adds what was kept under the key to evidence; nothing where there is none, or it is damaged. */
 int reached_recall(const struct session *session, const char *key, struct json *evidence,
 		   struct err *err);
 

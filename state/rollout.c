@@ -149,19 +149,41 @@ static int rollout_one(struct session *session, struct plan *plan, const struct 
 	return rc;
 }
 
-/* What the playbooks did that are passed over, as it was kept then. */
-static int recall(struct session *session, const struct plan *plan, size_t done,
+/*
+ * What the playbooks did that are passed over, as it was kept then. One of which nothing is kept
+ * any more runs again, and those behind it: whom it reached would not be known.
+ */
+static int recall(struct session *session, const struct plan *plan, size_t *done,
 		  struct json *evidence, struct err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < done && !rc; i++) {
+	for (size_t i = 0; i < *done && !rc; i++) {
 		char *key = step_key(plan, i);
 
 		rc = key ? reached_recall(session, key, evidence, err) : err_nomem(err);
 		free(key);
+		if (!rc && js_count(evidence) == i) {
+			log_line(session->log, LOG_WARNING,
+				 "whom playbook %zu reached is not known any more: it runs again",
+				 i + 1);
+			*done = i;
+		}
 	}
 	return rc;
+}
+
+/* What a damaged journal cannot tell is found out by doing it again: playbooks are idempotent. */
+static void say_damage(const struct session *session, const struct plan *plan)
+{
+	const struct journal *journal = &session->journal;
+
+	if (plan->resume && journal->damaged)
+		log_line(session->log, LOG_WARNING,
+			 "%s:%zu: this line is damaged, so nothing noted before it counts: the "
+			 "playbooks of this phase run again, which changes nothing where they did "
+			 "their work",
+			 journal->path, journal->damaged_line);
 }
 
 /*
@@ -224,7 +246,8 @@ int step_rollout(struct session *session, struct plan *plan, struct json *eviden
 
 	for (size_t i = 0; i < steps.count; i++)
 		done += done_before(session, plan, i) && i == done;
-	rc = rc ? rc : recall(session, plan, done, evidence, err);
+	say_damage(session, plan);
+	rc = rc ? rc : recall(session, plan, &done, evidence, err);
 	for (size_t i = 0; i < steps.count && !rc; i++) {
 		if (i >= done)
 			rc = rollout_one(session, plan, steps.items[i], i, evidence, err);

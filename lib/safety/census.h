@@ -153,6 +153,9 @@ int census_forget(struct census *census, int64_t before, struct err *err);
 struct json *census_json(const struct census *census);
 int census_parse(struct census *out, const char *text, size_t len, const char *name,
 		 struct err *err);
+int census_read(struct census *out, const struct json *root, const char *name, struct err *err);
+/* The hint for a record that is not what was written. Returns err->code. */
+int census_damaged(struct err *err);
 
 const char *census_kind_name(enum census_kind kind); /* "certificate", "no-certificate", … */
 

@@ -266,28 +266,41 @@ static int read_lists(struct census *out, struct reading *reading, const struct 
 	return rc;
 }
 
-int census_parse(struct census *out, const char *text, size_t len, const char *name,
-		 struct err *err)
+int census_damaged(struct err *err)
+{
+	return err_hint_default(err, "the record is damaged: remove the file; only sightings are "
+				     "lost, and the quiet time begins anew");
+}
+
+int census_read(struct census *out, const struct json *root, const char *name, struct err *err)
 {
 	struct reading reading = {.name = name, .err = err};
-	struct json *root = NULL;
-	int64_t version;
-	int rc = js_parse(&root, text, len, name, err);
+	int64_t version = js_int(root, "version", 0);
+	int rc = 0;
 
 	*out = (struct census)CENSUS_INIT;
-	version = rc ? 0 : js_int(root, "version", 0);
-	if (!rc && version != VERSION) {
+	if (version != VERSION) {
 		rc = err_set(err, ERR_FAIL,
 			     "%s: version %lld of the record; this certrotate reads %d", name,
 			     (long long)version, VERSION);
 		err_hint(err, "it was written by another certrotate: use that one");
 	}
 	rc = rc ? rc : read_lists(out, &reading, root);
-	js_free(root);
 	if (rc) {
 		census_release(out);
-		err_hint_default(err, "the record is damaged: remove the file; only sightings are "
-				      "lost, and the quiet time begins anew");
+		(void)census_damaged(err);
 	}
+	return rc;
+}
+
+int census_parse(struct census *out, const char *text, size_t len, const char *name,
+		 struct err *err)
+{
+	struct json *root = NULL;
+	int rc = js_parse(&root, text, len, name, err);
+
+	*out = (struct census)CENSUS_INIT;
+	rc = rc ? census_damaged(err) : census_read(out, root, name, err);
+	js_free(root);
 	return rc;
 }

@@ -254,7 +254,7 @@ rename_moving() {
 
 resign() { # FILE FOLDER
   /usr/bin/python3 - "$@" <<'PY'
-import subprocess, sys, yaml
+import hashlib, subprocess, sys, yaml
 path, work = sys.argv[1:]
 
 def write(name, value):
@@ -283,8 +283,9 @@ old, lines = lines_of(certs["moving"]), text.splitlines()
 at = next(i for i in range(len(lines)) if [line.strip() for line in lines[i:i + len(old)]] == old)
 indent = lines[at][:len(lines[at]) - len(lines[at].lstrip())]
 lines[at:at + len(old)] = [indent + line for line in lines_of(new)]
+body = "\n".join(lines[:-1]) + "\n"
 with open(path, "w") as stream:
-    stream.write("\n".join(lines) + "\n")
+    stream.write('%ssum: "sha256:%s"\n' % (body, hashlib.sha256(body.encode()).hexdigest()))
 PY
 }
 

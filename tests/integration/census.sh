@@ -443,10 +443,13 @@ by_a_timer() {
 
 two_hours_ago() {
   /usr/bin/python3 - "$RECORD" <<'PY'
-import json, sys
+import hashlib, json, sys
 record = json.load(open(sys.argv[1]))
+del record["sum"]
 for sample in record["samples"]:
     sample[0] -= 7200
+text = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+record["sum"] = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 json.dump(record, open(sys.argv[1], "w"))
 PY
 }
@@ -473,6 +476,9 @@ the_record_is_guarded() {
   head -c 200 "$T/record" >"$RECORD"
   check 'a damaged record stops the census' exits 1 rotate census
   check 'and it is said what to do' said "$RECORD" 'the record is damaged: remove the file; only sightings are lost'
+  sed 's/"db1/"db2/' "$T/record" >"$RECORD"
+  check 'so does one that is merely another' exits 1 rotate census
+  check 'for the sum that it has' said "$RECORD: its 'sum' is not that of its content" 'remove the file'
   check 'status goes on' exits 0 rotate status
   check 'and says so' said 'the record is damaged'
   rm "$RECORD"

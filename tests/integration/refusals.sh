@@ -407,6 +407,8 @@ edit $G/g2.vault.yml 't[:len(t) // 2]' && publish
 refused "the new generation's keys are cut short" 1 "$G/g2.vault.yml: the vault is cut short" 'from git'
 edit $G/g2.yml 't.replace("MI", "AA", 1)' && publish
 refused 'the new generation is damaged' 1 "$G/g2.yml:" "git log -- $G"
+edit $G/g2.yml 't.replace("pgfga", "pgother")' && publish
+refused 'the new generation is changed by hand' 1 "$G/g2.yml: its last line is not the 'sum' of the lines before it" "git log -- $G"
 cp $G/g1.vault.yml $G/g2.vault.yml && publish
 refused "the new generation has another's keys" 1 "$G/g2.vault.yml: not generation g2" "git log -- $G"
 echo '# mine' >>$G/g1.yml

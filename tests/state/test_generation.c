@@ -229,6 +229,12 @@ START_TEST(the_files_of_a_generation_read_back)
 					 NULL, &err),
 			 ERR_FAIL);
 	ck_assert_str_eq(err.msg, "g2.yml: not generation g2");
+	/* another name for a leaf is as good YAML as the right one */
+	*strstr(text.data, "db1.example.com") = 'x';
+	ck_assert_int_eq(generation_load(&again, "g1", arena, text.data, text.len, "g1.yml", NULL,
+					 NULL, &err),
+			 ERR_FAIL);
+	ck_assert_str_eq(err.msg, "g1.yml: its last line is not the 'sum' of the lines before it");
 	generation_release(&gen);
 	buf_release(&text);
 }

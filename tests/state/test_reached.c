@@ -177,6 +177,32 @@ START_TEST(runs_are_kept_for_a_resume)
 }
 END_TEST
 
+START_TEST(a_host_that_damage_put_there_was_not_reached)
+{
+	struct json *run = run_of("db1 db2");
+	char *path = test_path(".git/rollout.json");
+	struct buf text;
+	char *name;
+
+	ck_ok(reached_keep(&session, "r/0", true, run, &err), &err);
+	buf_init(&text, BUF_TEXT_MAX);
+	ck_ok(file_read(&text, path, BUF_TEXT_MAX, &err), &err);
+	name = strstr(text.data, "db2");
+	ck_assert_ptr_nonnull(name);
+	name[2] = '3';
+	test_write(path, text.data);
+	ck_ok(reached_recall(&session, "r/0", rollout, &err), &err);
+	ck_assert_uint_eq(js_count(rollout), 0);
+	name[2] = '2';
+	test_write(path, text.data);
+	ck_ok(reached_recall(&session, "r/0", rollout, &err), &err);
+	ck_assert_uint_eq(js_count(rollout), 1);
+	buf_release(&text);
+	js_free(run);
+	free(path);
+}
+END_TEST
+
 Suite *reached_suite(void)
 {
 	Suite *suite = suite_create("reached");
@@ -188,6 +214,7 @@ Suite *reached_suite(void)
 	tcase_add_test(tc, addresses_are_names_too);
 	tcase_add_test(tc, only_phases_that_change_servers_are_judged);
 	tcase_add_test(tc, runs_are_kept_for_a_resume);
+	tcase_add_test(tc, a_host_that_damage_put_there_was_not_reached);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
