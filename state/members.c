@@ -202,7 +202,7 @@ static int say_described(struct taking *taking, const struct arrival *arrival, b
 			       wants_old(in) ? ", whose CA key was not kept: peers accept it once "
 					       "they trust the new chain"
 					     : "");
-	return say(taking, "leaf-added", SEVERITY_INFO, arrival->authority_name, arrival->name,
+	return say(taking, "leaf-added", SEVERITY_WARNING, arrival->authority_name, arrival->name,
 		   NULL, reason, err);
 }
 
@@ -351,7 +351,7 @@ static int say_adopted(struct taking *taking, const struct arrival *arrival, int
 		       !in->row ? "the next phase takes it in"
 		       : by	? "it is taken in as it is"
 				: "it is taken in, and gets its successor");
-	return say(taking, "leaf-added", SEVERITY_INFO, arrival->authority_name, arrival->name,
+	return say(taking, "leaf-added", SEVERITY_WARNING, arrival->authority_name, arrival->name,
 		   NULL, reason, err);
 }
 
@@ -455,7 +455,7 @@ static int let_go(struct taking *taking, const char *authority, const char *name
 	}
 	rc = rc ? rc : put(&taking->out->gone, authority, name, err);
 	return rc ? rc
-		  : say(taking, "leaf-removed", SEVERITY_INFO, authority, name,
+		  : say(taking, "leaf-removed", SEVERITY_WARNING, authority, name,
 			"its certificates stay valid until they expire: see that nobody holds "
 			"its key",
 			in->row ? "no longer in the inventory and in the description: it is taken "

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "git/commit.h"
 #include "git/remote.h"
 #include "state/lock.h"
 #include "vault/vault.h"
@@ -144,6 +145,19 @@ int session_fetch(struct session *session, struct err *err)
 	return rc;
 }
 
+/* A state that cannot be read was changed by somebody: whom to ask. */
+static void add_who(struct err *err, struct session *session, const struct oid *commit)
+{
+	struct buf who;
+	size_t len = strlen(err->msg);
+
+	buf_init(&who, sizeof(err->msg));
+	if (!commit_who_changed(&who, session->repo, commit, session->state_path, NULL) && who.len)
+		(void)snprintf(err->msg + len, sizeof(err->msg) - len,
+			       "; the file was changed by %s", who.data);
+	buf_release(&who);
+}
+
 /* The state file of a commit; ERR_NOENT where it has none. */
 static int read_store(struct store *store, struct session *session, const struct oid *commit,
 		      const char *ref, struct err *err)
@@ -155,7 +169,11 @@ static int read_store(struct store *store, struct session *session, const struct
 	buf_init(&text, STATE_FILE_MAX);
 	rc = rc ? rc
 		: repo_read(&text, session->repo, commit, session->state_path, STATE_FILE_MAX, err);
-	rc = rc ? rc : store_parse(store, text.data, text.len, name, session->env->name, err);
+	if (!rc) {
+		rc = store_parse(store, text.data, text.len, name, session->env->name, err);
+		if (rc && err)
+			add_who(err, session, commit);
+	}
 	buf_release(&text);
 	free(name);
 	return rc;
