@@ -43,7 +43,7 @@ int baseline_write(const char *path, const char *key, const struct json *evidenc
 	buf_init(&text, FILE_MAX);
 	rc = rc ? rc : sum_add(root, err);
 	rc = rc ? rc : js_dump(&text, root, true, err);
-	rc = rc ? rc : file_replace(path, text.data, text.len, 0600, err);
+	rc = rc ? rc : file_replace(path, NULL, text.data, text.len, 0600, err);
 	buf_release(&text);
 	js_free(root);
 	return rc;

@@ -57,7 +57,7 @@ static int save(const struct census *census, const struct session *session, stru
 	buf_init(&text, RECORD_MAX);
 	rc = rc ? rc : sum_add(root, err);
 	rc = rc ? rc : js_dump(&text, root, false, err);
-	rc = rc ? rc : file_replace(path, text.data, text.len, 0600, err);
+	rc = rc ? rc : file_replace(path, NULL, text.data, text.len, 0600, err);
 	buf_release(&text);
 	js_free(root);
 	free(path);
@@ -68,7 +68,7 @@ static int lock_record(int *fd, const struct session *session, struct err *err)
 {
 	const struct timespec pause = {0, LOCK_PAUSE * 1000000L};
 	char *path = path_join(session->local_dir, "census.lock");
-	int rc = path ? file_mkdirs(session->local_dir, 0700, err) : err_nomem(err);
+	int rc = path ? session_make_local(session, NULL, err) : err_nomem(err);
 
 	*fd = -1;
 	for (int waited = 0; !rc; waited += LOCK_PAUSE) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -35,10 +36,15 @@ int lock_take(const char *path, const char *who, struct sys *sys, struct err *er
 	char since[SYS_TIME_SIZE], host[256] = "";
 	struct buf text;
 	int rc = 0;
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	struct stat st;
 
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open the lock %s", path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return err_set(err, ERR_FAIL, "%s is no lock but another kind of file", path);
+	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		rc = errno == EWOULDBLOCK ? held(fd, path, err)
 					  : err_sys(err, errno, "cannot lock %s", path);

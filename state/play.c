@@ -107,6 +107,7 @@ static int prepare(struct prepared *out, struct session *session, const struct p
 					  .log = log,
 					  .sys = session->sys,
 					  .stop = session->stop};
+	rc = rc || !play->log_name ? rc : session_make_local(session, "logs", err);
 	rc = rc ? rc : session_passwords(session, err);
 	rc = rc ? rc : strs_copy(&out->args, &play->step->extra_args, err);
 	return rc ? rc : strs_copy(&out->args, &session->passwords.ansible_args, err);

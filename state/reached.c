@@ -44,7 +44,7 @@ int reached_keep(const struct session *session, const char *key, bool first, con
 	buf_init(&text, FILE_MAX);
 	rc = rc ? rc : sum_add(root, err);
 	rc = rc ? rc : js_dump(&text, root, false, err);
-	rc = rc ? rc : file_replace(path, text.data, text.len, 0600, err);
+	rc = rc ? rc : file_replace(path, NULL, text.data, text.len, 0600, err);
 	buf_release(&text);
 	js_free(root);
 	free(path);

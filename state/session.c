@@ -117,10 +117,31 @@ int session_identity(struct session *session, struct err *err)
 	return rc;
 }
 
+/* The folders from git's own on: "certrotate", the environment's, and one in that. */
+int session_make_local(const struct session *session, const char *name, struct err *err)
+{
+	char *path = path_join(session->local_dir, name ? name : "");
+	char *at = path ? path + strlen(session->local_dir) : NULL;
+	int rc;
+
+	if (!path)
+		return err_nomem(err);
+	if (!name)
+		*at = '\0';
+	for (int up = 0; up < 2 && at > path;) {
+		at--;
+		up += *at == '/';
+	}
+	*at = '\0';
+	rc = file_private_dirs(path, at + 1, err);
+	free(path);
+	return rc;
+}
+
 int session_lock(struct session *session, struct err *err)
 {
 	char *path = path_join(session->local_dir, "lock");
-	int rc = path ? file_mkdirs(session->local_dir, 0700, err) : err_nomem(err);
+	int rc = path ? session_make_local(session, NULL, err) : err_nomem(err);
 
 	if (!rc)
 		rc = session_identity(session, err);

@@ -67,6 +67,8 @@ void session_close(struct session *session);
 
 /* Fills by, where it is not known yet. ERR_USAGE where git does not know who you are. */
 int session_identity(struct session *session, struct err *err);
+/* Makes the local folder, and the one with that name in it (NULL: none): file_private_dirs. */
+int session_make_local(const struct session *session, const char *name, struct err *err);
 /* ERR_LOCK where another process on this machine is at work on the environment. */
 int session_lock(struct session *session, struct err *err);
 /* Fetches the base (and certrotate's own branches); nothing where nothing is pushed. */

@@ -111,23 +111,71 @@ static int write_temporary(int fd, const char *temporary, const struct stat *old
 	return rc;
 }
 
-int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
+/* A folder that is missing is not the file that a caller asked for. */
+static int not_missing(int rc, struct err *err)
+{
+	if (rc != ERR_NOENT)
+		return rc;
+	if (err)
+		err->code = ERR_FAIL;
+	return ERR_FAIL;
+}
+
+/* Whether a resolved path is below a folder. */
+static bool is_below(const char *real, const char *root)
+{
+	char base[PATH_MAX];
+	size_t len;
+
+	if (!realpath(root, base))
+		return false;
+	len = strlen(base);
+	return !strcmp(base, "/") || (!strncmp(real, base, len) && real[len] == '/');
+}
+
+/* Where the bytes go: *exists with *st of the file that is there. */
+static int resolve(char resolved[PATH_MAX], const char *path, const char *root, bool *exists,
+		   struct stat *st, struct err *err)
+{
+	*exists = lstat(path, st) == 0;
+	if (!*exists && errno != ENOENT)
+		return err_sys(err, errno, "cannot replace %s", path);
+	if (*exists && S_ISLNK(st->st_mode)) {
+		if (!root)
+			return err_set(err, ERR_FAIL, "cannot replace %s: it is a symbolic link",
+				       path);
+		*exists = stat(path, st) == 0;
+		if (!*exists)
+			return err_sys(err, errno, "cannot follow the symbolic link %s", path);
+	}
+	if (*exists && !S_ISREG(st->st_mode))
+		return err_set(err, ERR_FAIL, "cannot replace %s: not a regular file", path);
+	if (!*exists || !root) {
+		if (strlen(path) >= PATH_MAX)
+			return err_sys(err, ENAMETOOLONG, "cannot replace %s", path);
+		memcpy(resolved, path, strlen(path) + 1);
+		return 0;
+	}
+	if (!realpath(path, resolved))
+		return err_sys(err, errno, "cannot resolve %s", path);
+	if (!is_below(resolved, root))
+		return err_set(err, ERR_FAIL, "cannot replace %s: it leads out of %s, to %s", path,
+			       root, resolved);
+	return 0;
+}
+
+int file_replace(const char *path, const char *root, const void *data, size_t len, mode_t mode,
+		 struct err *err)
 {
 	char resolved[PATH_MAX];
 	struct stat st;
-	bool exists = stat(path, &st) == 0;
+	bool exists;
 	char *temporary;
-	int fd, rc;
+	int fd, rc = resolve(resolved, path, root, &exists, &st, err);
 
-	if (!exists && errno != ENOENT)
-		return err_sys(err, errno, "cannot replace %s", path);
-	if (exists && !S_ISREG(st.st_mode))
-		return err_set(err, ERR_FAIL, "cannot replace %s: not a regular file", path);
-	if (exists) {
-		if (!realpath(path, resolved))
-			return err_sys(err, errno, "cannot resolve %s", path);
-		path = resolved;
-	}
+	if (rc)
+		return not_missing(rc, err);
+	path = resolved;
 	temporary = temporary_name(path);
 	if (!temporary)
 		return err_nomem(err);
@@ -135,7 +183,7 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
 	if (fd < 0) {
 		rc = err_sys(err, errno, "cannot create a file beside %s", path);
 		free(temporary);
-		return rc == ERR_NOENT ? err->code = ERR_FAIL : rc;
+		return not_missing(rc, err);
 	}
 	rc = write_temporary(fd, temporary, exists ? &st : NULL, mode, data, len, err);
 	if (close(fd) < 0 && !rc)
@@ -152,12 +200,22 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
 
 int file_append_sync(const char *path, const void *data, size_t len, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int rc;
+	/* O_NONBLOCK: a pipe in its place must not hold us */
+	int fd = open(path,
+		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
+			      O_NONBLOCK,
+		      0600);
+	struct stat st;
+	int rc = 0;
 
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open %s", path);
-	rc = file_write_all(fd, data, len, path, err);
+	if (fstat(fd, &st) < 0)
+		rc = err_sys(err, errno, "cannot look at %s", path);
+	else if (!S_ISREG(st.st_mode))
+		rc = err_set(err, ERR_FAIL, "cannot write %s: not a regular file", path);
+	if (!rc)
+		rc = file_write_all(fd, data, len, path, err);
 	if (!rc && fsync(fd) < 0)
 		rc = err_sys(err, errno, "cannot sync %s", path);
 	(void)close(fd);
@@ -194,6 +252,48 @@ int file_mkdirs(const char *path, mode_t mode, struct err *err)
 		rc = err_set(err, ERR_FAIL, "%s is not a directory", path);
 	free(copy);
 	return rc;
+}
+
+static int private_dir(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, errno, "cannot make the directory %s", path);
+	if (lstat(path, &st) < 0)
+		return err_sys(err, errno, "cannot look at %s", path);
+	if (!S_ISDIR(st.st_mode)) {
+		err_set(err, ERR_FAIL, "%s is %s", path,
+			S_ISLNK(st.st_mode) ? "a symbolic link" : "no directory");
+		return err_hint(err, "certrotate keeps what is private there: move it away");
+	}
+	if (st.st_uid != geteuid() && geteuid() != 0) {
+		err_set(err, ERR_FAIL, "%s belongs to another user (uid %u)", path,
+			(unsigned)st.st_uid);
+		return err_hint(err, "work as that user, or in a clone of your own");
+	}
+	if ((st.st_mode & 0777) != 0700 && chmod(path, 0700) < 0)
+		return err_sys(err, errno, "cannot make %s private", path);
+	return 0;
+}
+
+int file_private_dirs(const char *base, const char *rest, struct err *err)
+{
+	char *path = path_join(base, rest);
+	int rc = path ? 0 : err_nomem(err);
+
+	for (char *at = path ? path + strlen(path) - strlen(rest) : NULL; !rc && at;) {
+		char *slash = strchr(at, '/');
+
+		if (slash)
+			*slash = '\0';
+		rc = private_dir(path, err);
+		if (slash)
+			*slash = '/';
+		at = slash ? slash + 1 : NULL;
+	}
+	free(path);
+	return not_missing(rc, err);
 }
 
 bool file_exists(const char *path)

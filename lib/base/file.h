@@ -20,13 +20,15 @@
 int file_read(struct buf *out, const char *path, size_t max, struct err *err);
 
 /*
- * Replaces path with len bytes. Where it exists its mode and owner are kept, and a symbolic link
- * is followed to the file it names; where it is new it gets mode (umask does not count) and its
- * directory must exist. On any failure the file is as it was and no temporary file is left.
+ * Replaces path with len bytes. Where it exists its mode and owner are kept; where it is new it
+ * gets mode (umask does not count) and its directory must exist. A symbolic link is followed to
+ * the file it names, but only below the folder root: never through one that leads out of it, and
+ * with root NULL through none. On any failure the file is as it was and no temporary file is left.
  */
-int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
+int file_replace(const char *path, const char *root, const void *data, size_t len, mode_t mode,
+		 struct err *err);
 
-/* Appends one record and fsyncs the file (made with mode 0600 where missing). */
+/* Appends one record and fsyncs the file (made with mode 0600 where missing); through no link. */
 int file_append_sync(const char *path, const void *data, size_t len, struct err *err);
 
 /* Removes a file and fsyncs its directory; a missing one is no error. */
@@ -34,6 +36,12 @@ int file_remove(const char *path, struct err *err);
 
 /* mkdir -p with that mode for what is made. */
 int file_mkdirs(const char *path, mode_t mode, struct err *err);
+/*
+ * The folders of rest ("a/b/c") below base, made where missing, for nobody but us: mode 0700, also
+ * where they had another. ERR_FAIL naming it where one is a symbolic link or no folder, or belongs
+ * to another user (root trusts any, as it runs what the repository's owner wrote).
+ */
+int file_private_dirs(const char *base, const char *rest, struct err *err);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 

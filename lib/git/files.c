@@ -269,7 +269,8 @@ static int write_file(struct file_step *step, struct repo *repo, const char *ful
 	if (!rc)
 		rc = file_mkdirs(dir, new_file_mode(repo, true), err);
 	if (!rc)
-		rc = file_replace(full, text.data, text.len, new_file_mode(repo, executable), err);
+		rc = file_replace(full, repo->root, text.data, text.len,
+				  new_file_mode(repo, executable), err);
 	if (!rc && step->old_mode && step->old_mode != step->new_mode && stat(full, &st) == 0 &&
 	    chmod(full, executable ? st.st_mode | 0111 : st.st_mode & ~(mode_t)0111) < 0)
 		rc = err_sys(err, errno, "cannot set the mode of %s", full);

@@ -219,7 +219,7 @@ int guard_enter(struct guard *guard, struct repo *repo, const struct strs *paths
 	if (!dir)
 		return err_nomem(err);
 	buf_init(&note, NOTE_MAX);
-	rc = file_mkdirs(dir, 0700, err);
+	rc = file_private_dirs(repo->common, NOTES, err);
 	if (!rc) {
 		guard_sweep(repo);
 		rc = open_note(guard, dir, err);

@@ -95,7 +95,7 @@ END_TEST
 START_TEST(file_replace_keeps_mode_and_leaves_no_temporary)
 {
 	struct err err = {0};
-	char *path, *link, *text;
+	char *path, *link, *text, *root;
 	struct stat st;
 
 	test_mkdir();
@@ -104,18 +104,98 @@ START_TEST(file_replace_keeps_mode_and_leaves_no_temporary)
 	test_write(path, "old");
 	ck_assert_int_eq(chmod(path, 0640), 0);
 	ck_assert_int_eq(symlink("certs.yml", link), 0);
-	ck_ok(file_replace(link, "new text", 8, 0600, &err), &err);
+	root = test_path(".");
+	ck_ok(file_replace(link, root, "new text", 8, 0600, &err), &err);
 	text = test_read(path, NULL);
 	ck_assert_str_eq(text, "new text");
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(st.st_mode & 07777, 0640);
 	ck_assert_int_eq(lstat(link, &st), 0);
 	ck_assert(S_ISLNK(st.st_mode));
-	ck_assert_int_eq(file_replace("/nonexistent/x", "", 0, 0600, &err), ERR_FAIL);
+	ck_assert_int_eq(file_replace("/nonexistent/x", NULL, "", 0, 0600, &err), ERR_FAIL);
 	ck_contains(err.msg, "/nonexistent/x");
 	free(text);
+	free(root);
 	free(path);
 	free(link);
+	test_rmdir();
+}
+END_TEST
+
+START_TEST(file_replace_goes_through_no_link_that_leads_out)
+{
+	static const struct {
+		const char *target, *root, *said;
+	} cases[] = {
+		{"../outside", "in", "it leads out of"},
+		{"inside", NULL, "it is a symbolic link"},
+		{"../outside", NULL, "it is a symbolic link"},
+		{"nowhere", "in", "cannot follow the symbolic link"},
+		{"nowhere", NULL, "it is a symbolic link"},
+		{".", "in", "not a regular file"},
+		{"pipe", "in", "not a regular file"},
+	};
+	struct err err = {0};
+	char *dir, *inside, *outside, *pipe, *link;
+
+	test_mkdir();
+	dir = test_path("in");
+	outside = test_path("outside");
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	inside = test_path("in/inside");
+	link = test_path("in/link");
+	pipe = test_path("in/pipe");
+	test_write(inside, "one");
+	test_write(outside, "two");
+	ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text;
+
+		ck_assert_int_eq(symlink(cases[i].target, link), 0);
+		ck_assert_int_eq(file_replace(link, cases[i].root ? dir : NULL, "x", 1, 0600, &err),
+				 ERR_FAIL);
+		ck_contains(err.msg, cases[i].said);
+		ck_assert_int_eq(unlink(link), 0);
+		text = test_read(inside, NULL);
+		ck_assert_str_eq(text, "one");
+		free(text);
+		text = test_read(outside, NULL);
+		ck_assert_str_eq(text, "two");
+		free(text);
+	}
+	ck_assert_int_eq(file_replace(pipe, NULL, "x", 1, 0600, &err), ERR_FAIL);
+	ck_assert_int_eq(file_append_sync(pipe, "x", 1, &err), ERR_FAIL);
+	free(dir);
+	free(inside);
+	free(outside);
+	free(pipe);
+	free(link);
+	test_rmdir();
+}
+END_TEST
+
+START_TEST(private_folders_are_real_and_ours)
+{
+	struct err err = {0};
+	const char *base = test_mkdir();
+	char *first = test_path("certrotate"), *link = test_path("link"), *file = test_path("file");
+	struct stat st;
+
+	ck_ok(file_private_dirs(base, "certrotate/poc/logs", &err), &err);
+	ck_assert_int_eq(chmod(first, 0755), 0);
+	ck_ok(file_private_dirs(base, "certrotate/poc", &err), &err);
+	ck_assert_int_eq(stat(first, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0700);
+	ck_assert_int_eq(symlink("/tmp", link), 0);
+	ck_assert_int_eq(file_private_dirs(base, "link/poc", &err), ERR_FAIL);
+	ck_contains(err.msg, "link is a symbolic link");
+	ck_assert_int_eq(file_private_dirs("/nonexistent", "a", &err), ERR_FAIL);
+	test_write(file, "");
+	ck_assert_int_eq(file_private_dirs(base, "file", &err), ERR_FAIL);
+	ck_contains(err.msg, "file is no directory");
+	free(first);
+	free(link);
+	free(file);
 	test_rmdir();
 }
 END_TEST
@@ -303,6 +383,8 @@ static Suite *base_suite(void)
 	tcase_add_test(tc, buf_makes_control_characters_harmless);
 	tcase_add_test(tc, json_shows_no_harmful_character);
 	tcase_add_test(tc, file_replace_keeps_mode_and_leaves_no_temporary);
+	tcase_add_test(tc, file_replace_goes_through_no_link_that_leads_out);
+	tcase_add_test(tc, private_folders_are_real_and_ours);
 	tcase_add_test(tc, file_read_is_bounded);
 	tcase_add_test(tc, paths_outside_are_recognised);
 	tcase_add_test(tc, strmap_finds_what_was_put);

@@ -105,7 +105,7 @@ static void open_as(struct journal *journal, const char *data, size_t len)
 {
 	struct err err = {0};
 
-	ck_ok(file_replace(journal_path, data, len, 0600, &err), &err);
+	ck_ok(file_replace(journal_path, NULL, data, len, 0600, &err), &err);
 	ck_ok(journal_open(journal, journal_path, &sys, &err), &err);
 }
 

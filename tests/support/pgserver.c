@@ -57,7 +57,7 @@ static int write_file(const struct pgserver *server, const char *name, const cha
 	int rc;
 
 	path_of(server, name, path);
-	rc = file_replace(path, data, len, 0600, err);
+	rc = file_replace(path, NULL, data, len, 0600, err);
 	if (!rc && user && chown(path, user->pw_uid, user->pw_gid) < 0)
 		rc = err_sys(err, errno, "cannot give away %s", path);
 	return rc;
