@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "cmd/commands.h"
 #include "cmd/options.h"
 #include "cmd/ui.h"
 #include "pki/key.h"
@@ -14,6 +15,18 @@ static int no_command(struct err *err)
 	err_set(err, ERR_USAGE, "no command given");
 	return err_hint(err, "'certrotate status' shows where everything stands; see "
 			     "'certrotate --help'");
+}
+
+/* Whatever came of it, also "all is well": it may be the lack that was seen (err.h). */
+static int unless_starved(int rc, struct err *err)
+{
+	if (!err_starved() || err->code == ERR_MACHINE)
+		return rc;
+	if (err->code)
+		err_prefix(err, "out of memory");
+	else
+		(void)err_nomem(err);
+	return err->code = ERR_MACHINE;
 }
 
 static int run(int argc, char **argv, struct ui *ui, struct err *err)
@@ -34,6 +47,9 @@ static int run(int argc, char **argv, struct ui *ui, struct err *err)
 		rc = no_command(err);
 	else
 		rc = command->run(&options, ui, err);
+	/* A monitoring plug-in has a code and a line of its own for it. */
+	if (!command || command->run != cmd_check)
+		rc = unless_starved(rc, err);
 	options_release(&options);
 	return rc;
 }

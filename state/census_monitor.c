@@ -16,11 +16,11 @@ static int unusable(struct err *err, int rc)
 {
 	if (!rc)
 		return 0;
-	err->code = ERR_USAGE;
+	rc = err_blame(err, rc, ERR_USAGE);
 	err_hint_default(err,
 			 "census.certificate and census.key in certrotate.yml name a certificate "
 			 "and its key on this machine");
-	return ERR_USAGE;
+	return rc;
 }
 
 static int check_leaf(const struct census_monitor *monitor, const struct session *session,

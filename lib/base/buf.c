@@ -17,6 +17,7 @@ void buf_init(struct buf *buf, size_t max)
 	buf->cap = 0;
 	buf->max = max;
 	buf->failed = false;
+	buf->nomem = false;
 }
 
 void buf_release(struct buf *buf)
@@ -30,6 +31,7 @@ void buf_reset(struct buf *buf)
 {
 	buf->len = 0;
 	buf->failed = false;
+	buf->nomem = false;
 	if (buf->cap)
 		buf->data[0] = '\0';
 }
@@ -50,6 +52,8 @@ static bool reserve(struct buf *buf, size_t more)
 	data = realloc(buf->cap ? buf->data : NULL, cap);
 	if (!data) {
 		buf->failed = true;
+		buf->nomem = true;
+		(void)err_nomem(NULL);
 		return false;
 	}
 	buf->data = data;
@@ -124,8 +128,11 @@ int buf_check(const struct buf *buf, const char *what, struct err *err)
 {
 	if (!buf->failed)
 		return 0;
-	return err_set(err, ERR_FAIL, "%s: out of memory, or larger than %zu bytes", what,
-		       buf->max);
+	if (!buf->nomem)
+		return err_set(err, ERR_FAIL, "%s is larger than %zu bytes", what, buf->max);
+	err_nomem(err);
+	(void)err_prefix(err, "%s", what);
+	return ERR_MACHINE;
 }
 
 char *buf_detach(struct buf *buf)
@@ -135,6 +142,8 @@ char *buf_detach(struct buf *buf)
 	if (buf->failed)
 		return NULL;
 	data = buf->cap ? buf->data : calloc(1, 1);
+	if (!data)
+		(void)err_nomem(NULL);
 	buf_init(buf, buf->max);
 	return data;
 }

@@ -20,6 +20,7 @@ struct buf {
 	size_t cap;
 	size_t max;
 	bool failed;
+	bool nomem; /* failed, and not at the maximum */
 };
 
 void buf_init(struct buf *buf, size_t max);
@@ -36,7 +37,7 @@ void buf_addf(struct buf *buf, const char *fmt, ...) __attribute__((format(print
  */
 void buf_add_safe(struct buf *buf, const char *text, size_t len);
 
-/* 0, or ERR_FAIL naming what was built. */
+/* 0, or ERR_MACHINE (out of memory) or ERR_FAIL (beyond the maximum) naming what was built. */
 int buf_check(const struct buf *buf, const char *what, struct err *err);
 /* Hands the text over (free() it) and leaves the buffer empty. NULL where the buffer failed. */
 char *buf_detach(struct buf *buf);

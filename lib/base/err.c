@@ -2,6 +2,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,11 +26,42 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 	return code;
 }
 
+/* What helps where this machine lacks something; NULL for an error that is not of this kind. */
+static const char *remedy(int errno_value)
+{
+	switch (errno_value) {
+	case ENOSPC:
+		return "make space on that file system, then type the same command again";
+	case EDQUOT:
+		return "this user's quota is used up: make space, then type the same command again";
+	case EIO:
+		return "the disk or what lies behind it fails: see the kernel's log (dmesg), then "
+		       "type the same command again";
+	case EROFS:
+		return "the file system is mounted read-only, as it is after a fault of its disk: "
+		       "see the kernel's log (dmesg), then type the same command again";
+	case EMFILE:
+	case ENFILE:
+		return "raise the limit of open files (ulimit -n), then type the same command "
+		       "again";
+	case EAGAIN:
+		return "this user or machine runs too many processes (ulimit -u): end some, then "
+		       "type the same command again";
+	case ENOMEM:
+		return "end something that uses memory, then type the same command again";
+	default:
+		return NULL;
+	}
+}
+
 int err_sys(struct err *err, int errno_value, const char *fmt, ...)
 {
-	int code = errno_value == ENOENT ? ERR_NOENT : ERR_FAIL;
+	const char *help = remedy(errno_value);
+	int code = errno_value == ENOENT ? ERR_NOENT : help ? ERR_MACHINE : ERR_FAIL;
 	va_list ap;
 
+	if (errno_value == ENOMEM)
+		(void)err_nomem(NULL);
 	va_start(ap, fmt);
 	err_vset(err, code, fmt, ap);
 	va_end(ap);
@@ -38,13 +70,39 @@ int err_sys(struct err *err, int errno_value, const char *fmt, ...)
 
 		(void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s",
 			       strerror(errno_value));
+		(void)snprintf(err->hint, sizeof(err->hint), "%s", help ? help : "");
 	}
 	return code;
 }
 
+static atomic_bool starved;
+
+bool err_starved(void)
+{
+	return atomic_load(&starved);
+}
+
+void err_forget(void)
+{
+	atomic_store(&starved, false);
+}
+
 int err_nomem(struct err *err)
 {
-	return err_set(err, ERR_FAIL, "out of memory");
+	atomic_store(&starved, true);
+	err_set(err, ERR_MACHINE, "out of memory");
+	if (err)
+		(void)snprintf(err->hint, sizeof(err->hint), "%s", remedy(ENOMEM));
+	return ERR_MACHINE;
+}
+
+int err_blame(struct err *err, int rc, enum err_code code)
+{
+	if (!rc || rc == ERR_MACHINE)
+		return rc;
+	if (err)
+		err->code = code;
+	return code;
 }
 
 int err_hint(struct err *err, const char *fmt, ...)
@@ -53,6 +111,8 @@ int err_hint(struct err *err, const char *fmt, ...)
 
 	if (!err)
 		return ERR_FAIL;
+	if (err->code == ERR_MACHINE && err->hint[0])
+		return err->code;
 	va_start(ap, fmt);
 	(void)vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
 	va_end(ap);

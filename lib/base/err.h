@@ -11,6 +11,7 @@
 #define BASE_ERR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 enum err_code {
 	ERR_OK = 0,
@@ -20,7 +21,9 @@ enum err_code {
 	ERR_LOCK = -4,	 /* another operator */
 	ERR_DRIFT = -5,	 /* the inventory is not what the state says */
 	ERR_NOENT = -16, /* the thing asked for is not there; exits as ERR_FAIL if it gets so far */
-	ERR_STOPPED = -17 /* the user asked to stop; exits as ERR_FAIL */
+	ERR_STOPPED = -17, /* the user asked to stop; exits as ERR_FAIL */
+	ERR_MACHINE = -18  /* memory, a disk, descriptors: nothing is wrong with what was asked or
+			      with what was read; exits as ERR_FAIL */
 };
 
 struct err {
@@ -33,12 +36,29 @@ struct err {
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int err_vset(struct err *err, int code, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
-/* Message "FMT: strerror(errno_value)"; the code is ERR_FAIL, or ERR_NOENT for ENOENT. */
+/*
+ * Message "FMT: strerror(errno_value)"; the code is ERR_FAIL, ERR_NOENT for ENOENT, or ERR_MACHINE
+ * with a hint for what this machine lacks (ENOSPC, EIO, EMFILE, ENOMEM…).
+ */
 int err_sys(struct err *err, int errno_value, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* "out of memory", ERR_MACHINE, with a hint. err may be NULL, as for all: err_starved is told. */
 int err_nomem(struct err *err);
+/*
+ * Whether this process was ever refused memory, also where somebody went on without it: what a
+ * check has found since then may be the lack and not the thing. So nothing is published or settled
+ * from then on, and the program ends with "out of memory" whatever it came to. A property of the
+ * process, as its memory is. err_forget is for tests.
+ */
+bool err_starved(void);
+void err_forget(void);
+/*
+ * For a function that says what is wrong with a file: rc becomes code, but for 0 and ERR_MACHINE,
+ * which say nothing of the file. Returns what it became.
+ */
+int err_blame(struct err *err, int rc, enum err_code code);
 
-/* Replaces the hint. Returns err->code. */
+/* Replaces the hint, but not what ERR_MACHINE needs. Returns err->code. */
 int err_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same where there is none yet: an outer function knows less than the origin. */
 int err_hint_default(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -20,6 +20,14 @@ static struct json *wrap(json_t *value)
 	return (struct json *)value;
 }
 
+/* A value that is missing has no place to say so. */
+static struct json *made(json_t *value)
+{
+	if (!value)
+		(void)err_nomem(NULL);
+	return wrap(value);
+}
+
 int js_parse(struct json **out, const char *text, size_t len, const char *name, struct err *err)
 {
 	json_error_t error;
@@ -29,6 +37,12 @@ int js_parse(struct json **out, const char *text, size_t len, const char *name, 
 	if (len > TEXT_MAX)
 		return err_set(err, ERR_FAIL, "%s is larger than %zu bytes", name, TEXT_MAX);
 	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	/* Jansson says nothing at all where it had no memory to begin with. */
+	if (!value && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory)) {
+		err_nomem(err);
+		(void)err_prefix(err, "%s", name);
+		return ERR_MACHINE;
+	}
 	if (!value)
 		return err_set(err, ERR_FAIL, "%s:%d: not valid JSON: %s", name,
 			       error.line > 0 ? error.line : 1, error.text);
@@ -77,9 +91,11 @@ static int dump(struct buf *out, const struct json *value, size_t flags, struct 
 	struct buf text;
 	int rc = 0;
 
+	if (err_starved())
+		return err_nomem(err);
 	buf_init(&text, out->max);
 	if (json_dump_callback(in(value), add_chunk, &text, flags | JSON_ENCODE_ANY) < 0)
-		rc = err_nomem(err);
+		rc = text.failed ? buf_check(&text, "JSON", err) : err_nomem(err);
 	else
 		add_harmless(out, text.data, text.len);
 	buf_release(&text);
@@ -103,12 +119,12 @@ int js_dump_sorted(struct buf *out, const struct json *value, struct err *err)
 
 struct json *js_new_object(void)
 {
-	return wrap(json_object());
+	return made(json_object());
 }
 
 struct json *js_new_array(void)
 {
-	return wrap(json_array());
+	return made(json_array());
 }
 
 struct json *js_new_string(const char *text)
@@ -120,7 +136,7 @@ struct json *js_new_string(const char *text)
 		return wrap(value);
 	copy = strdup(text);
 	if (!copy)
-		return NULL;
+		return made(NULL);
 	for (char *at = copy, *end = copy + strlen(copy); at < end;) {
 		uint32_t number;
 		size_t bytes = utf8_get(&number, at, (size_t)(end - at));
@@ -131,12 +147,12 @@ struct json *js_new_string(const char *text)
 	}
 	value = json_string(copy);
 	free(copy);
-	return wrap(value);
+	return made(value);
 }
 
 struct json *js_new_int(int64_t value)
 {
-	return wrap(json_integer(value));
+	return made(json_integer(value));
 }
 
 struct json *js_new_bool(bool value)
@@ -151,7 +167,7 @@ struct json *js_new_null(void)
 
 struct json *js_copy(const struct json *value)
 {
-	return wrap(json_deep_copy(in(value)));
+	return value ? made(json_deep_copy(in(value))) : NULL;
 }
 
 void js_free(struct json *value)
@@ -161,7 +177,11 @@ void js_free(struct json *value)
 
 int js_set(struct json *object, const char *key, struct json *value)
 {
-	return json_object_set_new(in(object), key, in(value)) ? ERR_FAIL : 0;
+	if (!json_object_set_new(in(object), key, in(value)))
+		return 0;
+	if (value && json_is_object(in(object)))
+		(void)err_nomem(NULL);
+	return ERR_FAIL;
 }
 
 int js_set_str(struct json *object, const char *key, const char *text)
@@ -186,7 +206,11 @@ void js_del(struct json *object, const char *key)
 
 int js_push(struct json *array, struct json *value)
 {
-	return json_array_append_new(in(array), in(value)) ? ERR_FAIL : 0;
+	if (!json_array_append_new(in(array), in(value)))
+		return 0;
+	if (value && json_is_array(in(array)))
+		(void)err_nomem(NULL);
+	return ERR_FAIL;
 }
 
 int js_push_str(struct json *array, const char *text)

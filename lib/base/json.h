@@ -4,6 +4,10 @@
  * one that the caller owns (js_free), js_get and js_at lend, js_set and js_push take over what
  * they are given (also when they fail, and a NULL value makes them fail). Duplicate keys are
  * refused when parsing. Object keys keep the order in which they were set.
+ *
+ * Building is sticky, as a buffer's is: a value that there was no memory for is missing, and from
+ * then on js_dump refuses every text of this process (err_starved). So a document is built without
+ * a check on each line, and none is ever written that lacks something.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H

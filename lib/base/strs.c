@@ -226,8 +226,10 @@ char *str_fmt(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
+	if (vasprintf(&text, fmt, ap) < 0) {
+		(void)err_nomem(NULL);
 		text = NULL;
+	}
 	va_end(ap);
 	return text;
 }

@@ -405,9 +405,7 @@ int chain_parse(struct chain_desc **out, const char *text, size_t len, const cha
 	yaml_drop(yaml);
 	if (rc) {
 		chain_free(reader.chain);
-		if (err)
-			err->code = ERR_USAGE;
-		return ERR_USAGE;
+		return err_blame(err, rc, ERR_USAGE);
 	}
 	*out = reader.chain;
 	return 0;

@@ -231,12 +231,10 @@ static int from_inventory(struct chain_reader *reader, struct chain_authority *a
 	if (!rc)
 		rc = read_inventory(reader, authority, path, err);
 	free(path);
-	if (rc && err) {
+	if (rc)
 		(void)err_prefix(err, "%s:%zu: the servers of authority '%s'", reader->chain->file,
 				 node ? node->line : authority->line, authority->name);
-		err->code = ERR_USAGE;
-	}
-	return rc ? ERR_USAGE : 0;
+	return err_blame(err, rc, ERR_USAGE);
 }
 
 int chain_read_servers(struct chain_reader *reader, struct chain_authority *authority,

@@ -229,9 +229,7 @@ static int check_document(const struct config *config, const struct yaml *yaml, 
 	}
 	if (yaml_refuse_aliases(yaml, root, err) != 0) {
 		(void)err_hint(err, "'defaults' is there for what environments share");
-		if (err)
-			err->code = ERR_USAGE;
-		return ERR_USAGE;
+		return err_blame(err, ERR_FAIL, ERR_USAGE);
 	}
 	return schema_check(yaml, &schema_root, root, err);
 }
@@ -252,12 +250,10 @@ static int read_file(struct config *config, struct buf *buf, const char *file, s
 		return 0;
 	}
 	if (rc) {
-		if (err)
-			err->code = ERR_USAGE;
 		if (file)
 			err_hint_default(err, "-c names the configuration, relative to the "
 					      "repository's root");
-		return ERR_USAGE;
+		return err_blame(err, rc, ERR_USAGE);
 	}
 	return 0;
 }
@@ -272,11 +268,7 @@ static int load_into(struct config *config, const char *file, struct err *err)
 	rc = read_file(config, &buf, file, err);
 	if (!rc && config->file_exists) {
 		rc = yaml_parse(&yaml, buf.data, buf.len, config->file, NULL, err);
-		if (rc) {
-			rc = ERR_USAGE;
-			if (err)
-				err->code = rc;
-		}
+		rc = err_blame(err, rc, ERR_USAGE);
 	}
 	if (!rc && yaml)
 		rc = check_document(config, yaml, err);
@@ -302,7 +294,7 @@ int config_load(struct config **out, const char *root, const char *file, struct 
 	config->root = realpath(root, NULL);
 	config->file = strdup(file ? file : CONFIG_FILE);
 	if (!config->root)
-		rc = err_set(err, ERR_USAGE, "%s: %s", root, strerror(errno));
+		rc = err_blame(err, err_sys(err, errno, "%s", root), ERR_USAGE);
 	else if (!config->file)
 		rc = err_nomem(err);
 	else

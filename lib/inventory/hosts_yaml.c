@@ -63,11 +63,8 @@ int hosts_read_yaml(struct hosts *hosts, const char *text, size_t len, const cha
 	struct yaml *yaml = NULL;
 	int rc = yaml_parse(&yaml, text, len, name, NULL, err);
 
-	if (rc) {
-		if (err)
-			err->code = ERR_USAGE;
-		return ERR_USAGE;
-	}
+	if (rc)
+		return err_blame(err, rc, ERR_USAGE);
 	root = yaml_root(yaml);
 	if (root && root->kind != YAML_KIND_MAPPING)
 		rc = yaml_err(yaml, root, ERR_USAGE, err, "expected a mapping of groups");

@@ -27,14 +27,24 @@ int ossl_err(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (err_starved()) {
+		err_nomem(err);
+		(void)err_prefix(err, "%s", text);
+		return ERR_MACHINE;
+	}
 	return err_set(err, ERR_FAIL, "%s: %s", text, reason);
 }
 
 static void *wiping_malloc(size_t size, const char *file, int line)
 {
+	void *data = malloc(size);
+
 	(void)file;
 	(void)line;
-	return malloc(size);
+	/* OpenSSL's own word for it comes as a refusal, an invalid signature or none at all. */
+	if (!data)
+		(void)err_nomem(NULL);
+	return data;
 }
 
 static void wiping_free(void *data, const char *file, int line)
@@ -59,6 +69,8 @@ static void *wiping_realloc(void *data, size_t size, const char *file, int line)
 	if (size <= had)
 		return data;
 	bigger = malloc(size);
+	if (!bigger)
+		(void)err_nomem(NULL);
 	if (bigger && data) {
 		memcpy(bigger, data, had);
 		wiping_free(data, file, line);

@@ -59,12 +59,15 @@ static struct region *add_region(struct arena *arena, size_t size)
 {
 	struct region *region = calloc(1, sizeof(*region));
 
-	if (!region)
+	if (!region) {
+		(void)err_nomem(NULL);
 		return NULL;
+	}
 	region->size = size > REGION_SIZE ? (size + PAGE - 1) / PAGE * PAGE : REGION_SIZE;
 	region->base = mmap(NULL, region->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			    -1, 0);
 	if (region->base == MAP_FAILED) {
+		(void)err_nomem(NULL);
 		free(region);
 		return NULL;
 	}
@@ -163,11 +166,21 @@ void secret_buf_add(struct secret_buf *buf, const void *data, size_t len)
 	buf->data[buf->len] = '\0';
 }
 
+static int too_much(const struct arena *arena, const char *what, struct err *err)
+{
+	if (!err_starved())
+		return err_set(err, ERR_FAIL, "%s is too large: secrets take up to %zu bytes", what,
+			       arena->max);
+	err_nomem(err);
+	(void)err_prefix(err, "%s", what);
+	return ERR_MACHINE;
+}
+
 int secret_buf_done(struct secret *out, struct secret_buf *buf, const char *what, struct err *err)
 {
 	secret_buf_add(buf, "", 0);
 	if (buf->failed)
-		return err_set(err, ERR_FAIL, "%s: out of memory, or too large", what);
+		return too_much(buf->arena, what, err);
 	out->data = buf->data;
 	out->len = buf->len;
 	return 0;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """One allocation of the program fails: each call stack once (tests/faults/alloc.h)."""
 
+import concurrent.futures
 import os
 import subprocess
 
@@ -16,20 +17,18 @@ class Allocations:
         self.scenes, self.root = scenes, root
         self.program, self.resume = args.alloc, os.path.join(args.build, "certrotate")
         self.stacks, self.first, self.reached = {}, set(), set()
-        self.total = 0
+        self.total, self.jobs = 0, args.jobs
 
     def command(self, scene):
         return (*scene.command, *(("--yes",) if scene.finish else ()))
 
     def look(self):
         """Where each command allocates, and which of these places no command before it had."""
-        listed = os.path.join(self.root, "list")
-        for scene in self.scenes:
-            world = scene.world.copy(os.path.join(self.root, "look"))
-            world.run(*self.command(scene), program=self.program, CERTROTATE_ALLOC="list:" + listed)
-            world.remove()
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            lists = list(pool.map(self.list, self.scenes))
+        for scene, lines in zip(self.scenes, lists):
             self.stacks[scene.name] = []
-            for line in open(listed, encoding="ascii"):
+            for line in lines:
                 words = line.split()
                 if words[0] == "total":
                     self.total += int(words[1])
@@ -38,6 +37,14 @@ class Allocations:
                 if key not in self.first:
                     self.first.add(key)
                     self.stacks[scene.name].append(int(words[0]))
+
+    def list(self, scene):
+        listed = os.path.join(self.root, "list-" + scene.name)
+        world = scene.world.copy(os.path.join(self.root, "look-" + scene.name))
+        world.run(*self.command(scene), program=self.program, CERTROTATE_ALLOC="list:" + listed)
+        world.remove()
+        with open(listed, encoding="ascii") as file:
+            return file.readlines()
 
     def choose(self, scene):
         return self.stacks[scene.name]
@@ -56,7 +63,10 @@ class Allocations:
         if os.path.exists(told):
             os.unlink(told)
         ended = world.run(*self.command(scene), program=self.program, CERTROTATE_ALLOC=f"fail:{fault}:{told}")
-        text = open(told, encoding="ascii").read() if os.path.exists(told) else ""
+        text = ""
+        if os.path.exists(told):
+            with open(told, encoding="ascii") as file:
+                text = file.read()
         frames = text.split()[1:]
         bad = judge(scene, world, before, ended, MEMORY, self.resume)
         shown = f"exit code {ended.code}\n{ended.out[-600:]}{ended.err[-1500:]}\n" + self.names(frames) if bad else ""

@@ -197,7 +197,7 @@ def shape(path, text):
     return [hashlib.sha256(text.encode()).hexdigest(), text if path.endswith("certs.yml") else ""]
 
 
-VARIES = {"revision", "commit", "at", "since", "ms", "rotation", "by", "host", "serial", "fingerprint", "resumed"}
+VARIES = {"revision", "commit", "at", "since", "ms", "rotation", "by", "host", "serial", "fingerprint", "resumed", "sum"}
 
 
 def plain(value, key=None):
