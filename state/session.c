@@ -148,6 +148,7 @@ int session_lock(struct session *session, struct err *err)
 	if (!rc) {
 		session->lock = lock_take(path, session->by, session->sys, err);
 		rc = session->lock < 0 ? session->lock : 0;
+		file_sweep(session->local_dir, ".", FILE_TEMPORARY_PART);
 	}
 	free(path);
 	return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -8,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/strs.h"
+
+#define SWEEP_S 3600
 
 int file_read(struct buf *out, const char *path, size_t max, struct err *err)
 {
@@ -65,11 +69,23 @@ int file_write_all(int fd, const void *data, size_t len, const char *name, struc
 	return 0;
 }
 
+int file_sync_dir(const char *dir, struct err *err)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0 || fsync(fd) < 0)
+		rc = err_sys(err, errno, "cannot sync the directory %s", dir);
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}
+
 static int sync_dir_of(const char *path, struct err *err)
 {
 	char *dir = strdup(path);
 	char *slash = dir ? strrchr(dir, '/') : NULL;
-	int fd, rc = 0;
+	int rc;
 
 	if (!dir)
 		return err_nomem(err);
@@ -77,13 +93,26 @@ static int sync_dir_of(const char *path, struct err *err)
 		slash[1] = '\0';
 	else if (slash)
 		*slash = '\0';
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
-		rc = err_sys(err, errno, "cannot sync the directory of %s", path);
-	if (fd >= 0)
-		(void)close(fd);
+	rc = file_sync_dir(slash ? dir : ".", err);
 	free(dir);
 	return rc;
+}
+
+void file_sweep(const char *dir, const char *begin, const char *part)
+{
+	DIR *stream = opendir(dir);
+	const time_t old = time(NULL) - SWEEP_S;
+	struct dirent *entry;
+	struct stat st;
+
+	while (stream && (entry = readdir(stream))) {
+		if (str_starts(entry->d_name, begin) && strstr(entry->d_name, part) &&
+		    fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < old)
+			(void)unlinkat(dirfd(stream), entry->d_name, 0);
+	}
+	if (stream)
+		(void)closedir(stream);
 }
 
 /* A name beside path: ".NAME.certrotate-XXXXXX". */
@@ -92,7 +121,7 @@ static char *temporary_name(const char *path)
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 
-	return str_fmt("%.*s.%s.certrotate-XXXXXX", (int)(name - path), path, name);
+	return str_fmt("%.*s.%s" FILE_TEMPORARY_PART "XXXXXX", (int)(name - path), path, name);
 }
 
 static int write_temporary(int fd, const char *temporary, const struct stat *old, mode_t mode,
@@ -219,7 +248,8 @@ int file_append_sync(const char *path, const void *data, size_t len, struct err 
 	if (!rc && fsync(fd) < 0)
 		rc = err_sys(err, errno, "cannot sync %s", path);
 	(void)close(fd);
-	return rc;
+	/* It may be new: then its name has to last as well. */
+	return rc || st.st_size ? rc : sync_dir_of(path, err);
 }
 
 int file_remove(const char *path, struct err *err)
@@ -227,6 +257,14 @@ int file_remove(const char *path, struct err *err)
 	if (unlink(path) < 0)
 		return errno == ENOENT ? 0 : err_sys(err, errno, "cannot remove %s", path);
 	return sync_dir_of(path, err);
+}
+
+/* One that is there already is fine. */
+static int make_dir(const char *path, mode_t mode, struct err *err)
+{
+	if (mkdir(path, mode) == 0)
+		return sync_dir_of(path, err);
+	return errno == EEXIST ? 0 : err_sys(err, errno, "cannot make the directory %s", path);
 }
 
 int file_mkdirs(const char *path, mode_t mode, struct err *err)
@@ -242,8 +280,7 @@ int file_mkdirs(const char *path, mode_t mode, struct err *err)
 		if (!last && *at != '/')
 			continue;
 		*at = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			rc = err_sys(err, errno, "cannot make the directory %s", copy);
+		rc = make_dir(copy, mode, err);
 		if (last)
 			break;
 		*at = '/';
@@ -257,9 +294,10 @@ int file_mkdirs(const char *path, mode_t mode, struct err *err)
 static int private_dir(const char *path, struct err *err)
 {
 	struct stat st;
+	int rc = make_dir(path, 0700, err);
 
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, errno, "cannot make the directory %s", path);
+	if (rc)
+		return rc;
 	if (lstat(path, &st) < 0)
 		return err_sys(err, errno, "cannot look at %s", path);
 	if (!S_ISDIR(st.st_mode)) {

@@ -28,13 +28,26 @@ int file_read(struct buf *out, const char *path, size_t max, struct err *err);
 int file_replace(const char *path, const char *root, const void *data, size_t len, mode_t mode,
 		 struct err *err);
 
-/* Appends one record and fsyncs the file (made with mode 0600 where missing); through no link. */
+/* Fsyncs a directory: what was made, renamed or removed in it lasts from then on. */
+int file_sync_dir(const char *dir, struct err *err);
+
+/*
+ * Removes the files in a directory whose names begin with begin and have part in them, where they
+ * are older than an hour: what a killed process has left, not what a living one is writing.
+ */
+#define FILE_TEMPORARY_PART ".certrotate-" /* in the names that file_replace takes */
+void file_sweep(const char *dir, const char *begin, const char *part);
+
+/*
+ * Appends one record and fsyncs the file (made with mode 0600 where missing, its directory fsynced
+ * then); through no link.
+ */
 int file_append_sync(const char *path, const void *data, size_t len, struct err *err);
 
 /* Removes a file and fsyncs its directory; a missing one is no error. */
 int file_remove(const char *path, struct err *err);
 
-/* mkdir -p with that mode for what is made. */
+/* mkdir -p with that mode for what is made, durably. */
 int file_mkdirs(const char *path, mode_t mode, struct err *err);
 /*
  * The folders of rest ("a/b/c") below base, made where missing, for nobody but us: mode 0700, also

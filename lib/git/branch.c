@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "git/advance.h"
 #include "git/internal.h"
 #include "git/worktree.h"
@@ -185,8 +186,19 @@ static int finish_move(struct repo *repo, const char *const *fields, struct err 
 	return advance_checked_out(repo, ref, &now, &from, &to, "", err);
 }
 
+/* Unlike git's own, these are nothing that "git gc" would ever take away. */
+static void sweep_objects(const struct repo *repo)
+{
+	char *dir = path_join(repo->common, "objects");
+
+	if (dir)
+		file_sweep(dir, "tmp_object_git2_", "");
+	free(dir);
+}
+
 int branch_recover(struct repo *repo, struct err *err)
 {
+	sweep_objects(repo);
 	return guard_recover(repo, finish_move, err);
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "git/clear_key.h"
+#include "base/file.h"
 #include "git/internal.h"
 
 #define CHANGES_MAX 100000
@@ -297,6 +298,16 @@ static int make_commit(struct oid *out, struct repo *repo, const git_oid *tree_i
 	return rc;
 }
 
+/* libgit2 syncs each object and the folder that it lies in, but not the folder above that one. */
+static int sync_objects(const struct repo *repo, struct err *err)
+{
+	char *dir = path_join(repo->common, "objects");
+	int rc = dir ? file_sync_dir(dir, err) : err_nomem(err);
+
+	free(dir);
+	return rc;
+}
+
 int commit_build(struct oid *out, struct repo *repo, const struct oid *parent,
 		 const struct change *changes, size_t count, const char *message, struct sys *sys,
 		 struct err *err)
@@ -320,6 +331,7 @@ int commit_build(struct oid *out, struct repo *repo, const struct oid *parent,
 		rc = signature(&committer, repo, "GIT_COMMITTER_IDENT", when, err);
 	if (!rc)
 		rc = make_commit(out, repo, &tree, below, message, author, committer, err);
+	rc = rc ? rc : sync_objects(repo, err);
 	git_signature_free(author);
 	git_signature_free(committer);
 	git_commit_free(below);

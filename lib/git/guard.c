@@ -231,6 +231,7 @@ int guard_enter(struct guard *guard, struct repo *repo, const struct strs *paths
 		rc = file_write_all(guard->fd, note.data, note.len, guard->path, err);
 	if (!rc && fsync(guard->fd) < 0)
 		rc = err_sys(err, errno, "cannot sync %s", guard->path);
+	rc = rc ? rc : file_sync_dir(dir, err);
 	if (rc)
 		guard_leave(guard);
 	buf_release(&note);

@@ -35,8 +35,10 @@ static const char *const foreign[] = {"GIT_ALTERNATE_OBJECT_DIRECTORIES",
 
 static int add_args(const char **argv, const char *root, const struct run *run, struct err *err)
 {
+	/* By default git syncs packs alone: a reference may not outlive its commit in a crash. */
 	static const char *const common[] = {"--no-pager", "--literal-pathspecs",
-					     "--no-optional-locks"};
+					     "--no-optional-locks", "-c",
+					     "core.fsync=objects,reference,index"};
 	size_t count = 0;
 
 	argv[count++] = "git";

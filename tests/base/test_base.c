@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -200,6 +202,38 @@ START_TEST(private_folders_are_real_and_ours)
 }
 END_TEST
 
+static void write_aged(const char *name, time_t age)
+{
+	char *path = test_path(name);
+	struct timespec times[2] = {{time(NULL) - age, 0}, {time(NULL) - age, 0}};
+
+	test_write(path, "x");
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	free(path);
+}
+
+START_TEST(file_sweep_takes_what_is_old_and_ours)
+{
+	static const char *const names[] = {".state.json.certrotate-a1B2c3", "state.json",
+					    ".new.certrotate-a1B2c3", ".gitignore"};
+	char *path;
+
+	test_mkdir();
+	for (size_t i = 0; i < 4; i++)
+		write_aged(names[i], i == 2 ? 60 : 7200);
+	path = test_path("");
+	file_sweep(path, ".", FILE_TEMPORARY_PART);
+	file_sweep("/nonexistent", ".", "");
+	free(path);
+	for (size_t i = 0; i < 4; i++) {
+		path = test_path(names[i]);
+		ck_assert_msg(file_exists(path) == (i != 0), "%s", names[i]);
+		free(path);
+	}
+	test_rmdir();
+}
+END_TEST
+
 START_TEST(file_read_is_bounded)
 {
 	struct err err = {0};
@@ -385,6 +419,7 @@ static Suite *base_suite(void)
 	tcase_add_test(tc, file_replace_keeps_mode_and_leaves_no_temporary);
 	tcase_add_test(tc, file_replace_goes_through_no_link_that_leads_out);
 	tcase_add_test(tc, private_folders_are_real_and_ours);
+	tcase_add_test(tc, file_sweep_takes_what_is_old_and_ours);
 	tcase_add_test(tc, file_read_is_bounded);
 	tcase_add_test(tc, paths_outside_are_recognised);
 	tcase_add_test(tc, strmap_finds_what_was_put);

@@ -122,7 +122,12 @@ START_TEST(recovery_finishes_what_the_branch_shows)
 {
 	struct oid from = rev("dev"), to = commit_file(&from, "certs.yml", "two\n");
 
+	/* an object that was not written to its end, which git itself would keep for ever */
+	(void)sh("cd work/.git/objects && touch -d '-2 hours' tmp_object_git2_0123456789abcdef && "
+		 "touch tmp_object_git2_0123456789abcdee");
 	ck_ok(branch_recover(repo, &err), &err);
+	ck_assert_str_eq(sh("cd work/.git/objects && ls -d tmp* && rm tmp*"),
+			 "tmp_object_git2_0123456789abcdee");
 	leave_note(&from, &to);
 	ck_ok(branch_recover(repo, &err), &err);
 	ck_assert_str_eq(sh("cat work/certs.yml; git -C work rev-parse dev; "
