@@ -26,10 +26,15 @@ static int take_line(struct journal *journal, const struct json *line, struct er
 {
 	const char *key = js_str(line, "key", NULL);
 	const char *mark = js_str(line, "mark", "");
-	int rc = replace(&journal->last_step, js_str(line, "step", ""), err);
+	int rc = replace(&journal->last_at, js_str(line, "at", ""), err);
 
+	rc = rc ? rc : replace(&journal->last_rotation, js_str(line, "rotation", ""), err);
+	rc = rc ? rc : replace(&journal->last_phase, js_str(line, "phase", ""), err);
+	rc = rc ? rc : replace(&journal->last_direction, js_str(line, "direction", ""), err);
 	rc = rc ? rc : replace(&journal->last_mark, mark, err);
 	rc = rc ? rc : replace(&journal->last_note, js_str(line, "note", ""), err);
+	/* The last of them: where it is there, all are. */
+	rc = rc ? rc : replace(&journal->last_step, js_str(line, "step", ""), err);
 	/* An action that was begun anew has not ended, however often it did before. */
 	if (!rc && key)
 		rc = strmap_put(&journal->ended, key, !strcmp(mark, "end"), err);
@@ -128,6 +133,10 @@ int journal_open(struct journal *journal, const char *path, struct sys *sys, str
 void journal_release(struct journal *journal)
 {
 	free(journal->path);
+	free(journal->last_at);
+	free(journal->last_rotation);
+	free(journal->last_phase);
+	free(journal->last_direction);
 	free(journal->last_step);
 	free(journal->last_mark);
 	free(journal->last_note);
@@ -173,6 +182,19 @@ int journal_write(struct journal *journal, const char *rotation, const char *pha
 	buf_release(&text);
 	js_free(line);
 	return rc;
+}
+
+bool journal_is_about(const struct journal *journal, const char *rotation, const char *phase,
+		      const char *direction)
+{
+	return journal->last_step && rotation && !strcmp(journal->last_rotation, rotation) &&
+	       !strcmp(journal->last_phase, phase) && !strcmp(journal->last_direction, direction);
+}
+
+bool journal_last_is(const struct journal *journal, const char *step, const char *mark)
+{
+	return journal->last_step && !strcmp(journal->last_step, step) &&
+	       (!mark || !strcmp(journal->last_mark, mark));
 }
 
 bool journal_knows(const struct journal *journal, const char *key)

@@ -27,9 +27,9 @@ struct journal {
 	char *path;
 	struct sys *sys;
 	struct strmap ended; /* each key: whether its last mark is "end" */
-	char *last_step;     /* the last line's step and mark; NULL where there is none */
-	char *last_mark;
-	char *last_note;
+	/* the last line; NULL where there is none */
+	char *last_at, *last_rotation, *last_phase, *last_direction;
+	char *last_step, *last_mark, *last_note;
 	bool open_end;	/* the file ends without a newline: the next record begins on a new line */
 	bool torn;	/* and half a line is what it ends in */
 	size_t damaged; /* lines since the last settled phase that are not as they were written */
@@ -44,6 +44,11 @@ void journal_release(struct journal *journal);
 int journal_write(struct journal *journal, const char *rotation, const char *phase,
 		  const char *direction, const char *step, const char *mark, const char *key,
 		  const char *note, struct err *err);
+/* Whether the last line is about that phase of that rotation. */
+bool journal_is_about(const struct journal *journal, const char *rotation, const char *phase,
+		      const char *direction);
+/* Whether the last line says so; mark may be NULL. */
+bool journal_last_is(const struct journal *journal, const char *step, const char *mark);
 /* Whether there is a line about that action, with no damage behind it. */
 bool journal_knows(const struct journal *journal, const char *key);
 bool journal_ended(const struct journal *journal, const char *key);

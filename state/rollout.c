@@ -192,9 +192,8 @@ static void say_damage(const struct session *session, const struct plan *plan)
  */
 static bool done_before(const struct session *session, const struct plan *plan, size_t number)
 {
-	const char *last = session->journal.last_step;
-	char *key = plan->resume && (!last || strcmp(last, "verify") != 0) ? step_key(plan, number)
-									   : NULL;
+	bool again = journal_last_is(&session->journal, "verify", "fail");
+	char *key = plan->resume && !again ? step_key(plan, number) : NULL;
 	bool ended = key && journal_ended(&session->journal, key);
 
 	free(key);

@@ -9,6 +9,7 @@
 #include "state/live.h"
 #include "state/members.h"
 #include "state/steps.h"
+#include "state/unfinished.h"
 
 static int note_expiry(struct survey *survey, const struct cert *cert, const char *subject,
 		       int64_t now, int64_t warning, struct err *err)
@@ -63,27 +64,6 @@ static int note_expiries(struct survey *survey, struct session *session, int64_t
 	return rc;
 }
 
-static int note_unfinished(struct survey *survey, const struct session *session, struct err *err)
-{
-	const struct under_way *under_way = &session->store.under_way;
-	const struct journal *journal = &session->journal;
-	bool back = under_way->direction == DIRECTION_BACK;
-	const char *fail = journal->last_mark && !strcmp(journal->last_mark, "fail")
-				   ? journal->last_note
-				   : "";
-	bool elsewhere = under_way->host && strcmp(under_way->host, session->host) != 0;
-
-	return findings_add(
-		&survey->findings, "unfinished", SEVERITY_BLOCK, phase_name(under_way->phase),
-		elsewhere ? "it goes on there; if it does not, add --take-over here"
-		: back	  ? "'certrotate revert' goes on, 'certrotate next' turns round"
-			  : "'certrotate next' goes on, 'certrotate revert' takes it back",
-		err, "%s under way since %s, by %s%s%s%s%s", back ? "its revert is" : "it is",
-		under_way->since ? under_way->since : "?", under_way->by ? under_way->by : "?",
-		elsewhere ? " on " : "", elsewhere ? under_way->host : "",
-		fail[0] && !elsewhere ? "; it stopped: " : "", elsewhere ? "" : fail);
-}
-
 static int note_state(struct survey *survey, struct session *session, struct err *err)
 {
 	const struct store *store = &session->store;
@@ -91,9 +71,8 @@ static int note_state(struct survey *survey, struct session *session, struct err
 	struct err awaited = {0};
 	int rc = 0;
 
-	if (store->under_way.active)
-		rc = note_unfinished(survey, session, err);
-	else if (step_awaited(session, &awaited) == ERR_GATE)
+	rc = unfinished_note(&survey->findings, session, err);
+	if (!rc && !store->under_way.active && step_awaited(session, &awaited) == ERR_GATE)
 		rc = findings_add(&survey->findings, "awaited", SEVERITY_BLOCK, env->base,
 				  awaited.hint, err, "%s", awaited.msg);
 	for (size_t i = 0; i < store->behind.count && !rc; i++)
