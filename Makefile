@@ -3,6 +3,7 @@
 #   make            builds build/certrotate
 #   make test       installs what is missing, then runs every test
 #   make demo       installs what is missing, then rotates a real environment under load
+#   make torture    kills it at every point of every phase (an hour on two cores; SAMPLE=180: a sample)
 #   make bench-proof    measures the proof of 1,000 servers and clients, and of ten times as many
 #   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
 #   make races      two operators who type the same command, 50 times (COUNT=, SEED=)
@@ -149,6 +150,14 @@ $(BUILD)/faults/certrotate: $(CMD_OBJ) $(BUILD)/obj/tests/faults/alloc.o $(BUILD
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(ALLOC_WRAP) -o $@ $^ $(LIBRARY_LIBS)
 
+# Kills the program before and after each of its calls that change anything, and looks whether the
+# next one ends as if nothing had happened. SAMPLE=180: for about so many seconds; ONLY=trust:36:after:
+# that point alone; CONTROLS=2: so many of the programs that the check of the order has to find out.
+torture: deps
+	$(MAKE) all $(BUILD)/tests/trace
+	tests/torture/torture.py $(if $(ONLY),--only $(ONLY)) $(if $(SAMPLE),--sample $(SAMPLE)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(CONTROLS),--controls $(CONTROLS)) $(BUILD)
+
 demo: deps
 	$(MAKE) all $(BUILD)/demo-load
 	tests/demo/run $(BUILD)
@@ -230,7 +239,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan differential races faults fuzz fuzz-all demo bench-proof bench-verify lint install uninstall dist clean
+.PHONY: all deps test unit unit-all asan differential torture races faults fuzz fuzz-all demo bench-proof bench-verify lint install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

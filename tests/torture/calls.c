@@ -219,13 +219,30 @@ static void look_at_open(struct call *call, pid_t pid, uint64_t dir, uint64_t pa
 	add(call, makes ? "create" : (flags & O_ACCMODE) == O_RDONLY ? "read" : "write");
 }
 
-/* Folders are made on the way to a file whether they are there or not. */
-static void look_at_folder(struct call *call)
+/* Some are made on the chance that there is something to do: where there is not, nothing changes.
+ */
+static void look_at_place(struct call *call)
 {
+	const char *second = strchr(call->text, '\t');
 	struct stat st;
 
-	if (call->kind->nr == SYS_mkdir && lstat(call->text, &st) == 0)
-		call->effect = EFFECT_NONE;
+	switch (call->kind->nr) {
+	case SYS_mkdir:
+		if (lstat(call->text, &st) == 0)
+			call->effect = EFFECT_NONE;
+		break;
+	case SYS_unlink:
+	case SYS_utimensat:
+		if (lstat(call->text, &st) < 0)
+			call->effect = EFFECT_NONE;
+		break;
+	case SYS_link:
+		if (second && lstat(second + 1, &st) == 0)
+			call->effect = EFFECT_NONE;
+		break;
+	default:
+		break;
+	}
 }
 
 bool call_look(struct call *out, pid_t pid, long nr, const uint64_t args[6])
@@ -241,7 +258,6 @@ bool call_look(struct call *out, pid_t pid, long nr, const uint64_t args[6])
 	switch (out->kind->shape) {
 	case SHAPE_PATH:
 		add_path(out, pid, here, args[0]);
-		look_at_folder(out);
 		break;
 	case SHAPE_AT:
 		add_path(out, pid, args[0], args[1]);
@@ -281,6 +297,8 @@ bool call_look(struct call *out, pid_t pid, long nr, const uint64_t args[6])
 	case SHAPE_NONE:
 		break;
 	}
+	if (out->effect == EFFECT_CHANGE)
+		look_at_place(out);
 	if (out->effect != EFFECT_NONE && out->text[0] && !is_on_disk(out->text))
 		out->effect = EFFECT_NONE;
 	return true;

@@ -35,9 +35,10 @@
 
 #include "tests/torture/calls.h"
 
-#define THREADS_MAX  256
-#define LEFT_SECONDS 15
-#define LINE_MAX_    4096
+#define THREADS_MAX   256
+#define LEFT_SECONDS  15
+#define LINE_MAX_     4096
+#define STARTED_TRIES 100 /* of 0.2 ms */
 
 struct thread {
 	pid_t pid;
@@ -125,16 +126,33 @@ static size_t read_file(char *out, size_t size, const char *path)
 }
 
 /* A started process is known by its arguments once it runs another program than ours. */
-static void list_started(void)
+static bool read_started(char text[LINE_MAX_], size_t *len)
 {
-	char path[64], own[LINE_MAX_], text[LINE_MAX_];
-	size_t len;
+	char path[64], own[LINE_MAX_];
 
 	(void)snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)trace.main_pid);
 	(void)read_file(own, sizeof(own), path);
 	(void)snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)trace.started);
-	len = read_file(text, sizeof(text), path);
-	if (len && !strcmp(own, text))
+	*len = read_file(text, LINE_MAX_, path);
+	return *len && strcmp(own, text) != 0;
+}
+
+/*
+ * The program stands still meanwhile; a child that waits for it is looked at again later. In the
+ * middle of its exec a process has no arguments, as has one that has ended.
+ */
+static void list_started(int tries)
+{
+	const struct timespec moment = {0, 200000};
+	char text[LINE_MAX_];
+	size_t len;
+	bool runs = read_started(text, &len);
+
+	while (!runs && tries-- > 0) {
+		(void)nanosleep(&moment, NULL);
+		runs = read_started(text, &len);
+	}
+	if (!runs && len)
 		return;
 	for (size_t i = 0; i + 1 < len; i++) {
 		if (!text[i])
@@ -272,8 +290,11 @@ static void end_call(struct thread *thread, const struct __ptrace_syscall_info *
 		set_registers(thread->pid, set_result, result);
 	}
 	list_call(thread, result);
-	if (thread->known && thread->call.effect == EFFECT_START && result > 0)
+	if (thread->known && thread->call.effect == EFFECT_START && result > 0) {
 		trace.started = (pid_t)result;
+		if (trace.list)
+			list_started(STARTED_TRIES);
+	}
 	if (trace.kill_at && thread->known && thread->change == trace.kill_at && trace.kill_after &&
 	    !trace.acted)
 		kill_it("killed");
@@ -287,7 +308,7 @@ static void at_call(pid_t pid)
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0)
 		return;
 	if (trace.list && trace.started)
-		list_started();
+		list_started(0);
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
 		begin_call(thread, &info);
 	else if (info.op == PTRACE_SYSCALL_INFO_EXIT && thread->inside)

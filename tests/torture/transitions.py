@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: PostgreSQL
+"""The transitions that are killed: from which snapshot, by which command, and how one turns round."""
+
+from collections import namedtuple
+
+Transition = namedtuple("Transition", "name start phase direction go turn before after")
+
+
+def _forward(phase, start, before, after, turn=None):
+    return Transition(phase, start, phase, "forward", ["next", "--to", after],
+                      turn or ["revert", "--to", before], before, after)
+
+
+def _back(phase, start, before, after):
+    return Transition("revert-" + phase, start, phase, "back", ["revert", "--to", after],
+                      ["next", "--to", before], before, after)
+
+
+# In the order in which the tour makes them: each starts from what an earlier one has left.
+ALL = [
+    Transition("first", "absent", "first", "forward", ["next", "--first", "--to", "idle"], None,
+               "absent", "idle"),
+    _forward("generate", "first", "idle", "generated"),
+    _forward("trust", "generate", "generated", "trusted"),
+    _forward("servers", "trust", "trusted", "servers-switched"),
+    _forward("clients", "servers", "servers-switched", "clients-switched"),
+    _forward("prune", "clients", "clients-switched", "idle",
+             ["revert", "--prune", "--to", "clients-switched"]),
+    Transition("revert-prune", "prune", "prune", "back",
+               ["revert", "--prune", "--to", "clients-switched"], ["next", "--to", "idle"],
+               "idle", "clients-switched"),
+    _back("clients", "clients", "clients-switched", "servers-switched"),
+    _back("servers", "servers", "servers-switched", "trusted"),
+    _back("trust", "trust", "trusted", "generated"),
+    _back("generate", "generate", "generated", "idle"),
+    Transition("emergency", "servers", "emergency", "forward",
+               ["next", "--emergency", "a key was lost"], None, "servers-switched", "idle"),
+]
+BY_NAME = {transition.name: transition for transition in ALL}
+QUIET = ("first", "generate")  # phases that roll nothing out
+# Those in which Ansible runs: its own runs are killed in the middle too.
+ROLLED_OUT = [t.name for t in ALL if t.phase not in QUIET]
