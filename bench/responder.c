@@ -189,6 +189,7 @@ static void take_connections(int epoll, int listener, struct conn *conns)
 {
 	int fd;
 
+	/* cppcheck-suppress nullPointer ; accept4(2): the address may be NULL */
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 

@@ -139,17 +139,18 @@ static int take_sessions(struct census_server *server, const struct pg_rows *row
 	if (!server->sessions)
 		return err_nomem(err);
 	for (size_t i = 0; i < rows->rows; i++) {
-		char *const *cell = &rows->cells.items[i * rows->columns];
+		const struct strs *cells = &rows->cells;
+		size_t at = i * rows->columns;
 
 		server->sessions[server->count++] = (struct census_session){
-			.user = cell[0],
-			.application = cell[1],
-			.address = cell[2],
-			.database = cell[3],
-			.backend = cell[4],
-			.serial = cell[5],
-			.tls = cell[6][0] == 't',
-			.since = now - strtoll(cell[7], NULL, 10),
+			.user = cells->items[at],
+			.application = cells->items[at + 1],
+			.address = cells->items[at + 2],
+			.database = cells->items[at + 3],
+			.backend = cells->items[at + 4],
+			.serial = cells->items[at + 5],
+			.tls = cells->items[at + 6][0] == 't',
+			.since = now - strtoll(cells->items[at + 7], NULL, 10),
 		};
 	}
 	return 0;

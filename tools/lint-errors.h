@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * For clang's analyzer alone, which tools/lint gives this file with -include. The analyzer sees
- * one source at a time, so it takes "rc = err_set(…)" for something that may be 0 and follows
- * paths that do not exist. Here it learns that errors are negative.
+ * For the analyzers alone, which get this file with -include (tools/lint, tools/analyze). They see
+ * one source at a time, so they take "rc = err_set(…)" for something that may be 0 and follow
+ * paths that do not exist. Here they learn that errors are negative.
  */
 #ifndef TOOLS_LINT_ERRORS_H
 #define TOOLS_LINT_ERRORS_H

@@ -171,8 +171,8 @@ int branch_advance(struct repo *repo, const char *ref, const struct oid *from, c
 static int finish_move(struct repo *repo, const char *const *fields, struct err *err)
 {
 	const char *ref = fields[0];
-	struct oid from, to, now;
-	bool here;
+	struct oid from = OID_NONE, to = OID_NONE, now = OID_NONE;
+	bool here = false;
 	int rc = oid_parse(&from, fields[1], err);
 
 	if (!rc)

@@ -253,7 +253,7 @@ static int push(struct repo *repo, const char *remote, const char *commit, const
 			      remote,
 			      spec,
 			      NULL};
-	struct child_result result;
+	struct child_result result = {0};
 	struct buf out, errors;
 	const char *line, *branch = str_starts(ref, HEADS) ? ref + strlen(HEADS) : ref;
 	int rc = lease && spec ? check_remote(repo, remote, err) : err_nomem(err);

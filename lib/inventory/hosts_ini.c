@@ -84,12 +84,10 @@ static int section_line(enum section *section, const char *text, const char *nam
 {
 	const char *end = strchr(text, ']');
 
-	if (!end || end[1 + strspn(end + 1, " \t\r")] != '\0') {
-		const char *rest = end ? end + 1 + strspn(end + 1, " \t\r") : "";
+	const char *rest = end ? end + 1 + strspn(end + 1, " \t\r") : NULL;
 
-		if (*rest != '#' && *rest != ';')
-			return bad_line(name, line, "a section is not closed", err);
-	}
+	if (!rest || (*rest && *rest != '#' && *rest != ';'))
+		return bad_line(name, line, "a section is not closed", err);
 	*section = memchr(text, ':', (size_t)(end - text)) ? SECTION_OTHER : SECTION_HOSTS;
 	return 0;
 }

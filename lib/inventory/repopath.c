@@ -110,7 +110,7 @@ static int checked(char **out, const char *root, const char *path, bool resolved
 		rc = err_nomem(err);
 	else if (!path_is_inside(path))
 		rc = leaves(path, NULL, err);
-	if (!rc) {
+	if (!rc && mine) {
 		clean(mine);
 		rc = resolve(&real, &rest, base, mine, err);
 	}

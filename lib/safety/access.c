@@ -226,17 +226,17 @@ int access_add_database(struct access *access, size_t number, const char *word, 
 static int add_word(struct rule *rule, const char *word, struct err *err)
 {
 	struct access_word *words = realloc(rule->words, (rule->word_count + 1) * sizeof(*words));
-	int rc = words ? 0 : err_nomem(err);
+	struct access_word *added;
 
-	if (rc)
-		return rc;
+	if (!words)
+		return err_nomem(err);
 	rule->words = words;
-	words += rule->word_count;
-	*words = (struct access_word){.text = strdup(word)};
-	if (!words->text)
+	added = &words[rule->word_count];
+	*added = (struct access_word){.text = strdup(word)};
+	if (!added->text)
 		return err_nomem(err);
 	rule->word_count++;
-	return word[0] == '/' ? access_regex_init(&words->regex, word + 1, err) : 0;
+	return word[0] == '/' ? access_regex_init(&added->regex, word + 1, err) : 0;
 }
 
 int access_add_user(struct access *access, size_t number, const char *word, struct err *err)

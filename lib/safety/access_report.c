@@ -64,9 +64,12 @@ static int add_entry(struct access_report *report, enum kind kind, const char *a
 		size_t cap = report->cap ? report->cap * 2 : 32;
 		struct entry *entries = realloc(report->entries, cap * sizeof(*entries));
 
-		rc = entries ? 0 : err_nomem(err);
-		report->entries = rc ? report->entries : entries;
-		report->cap = rc ? report->cap : cap;
+		if (entries) {
+			report->entries = entries;
+			report->cap = cap;
+		} else {
+			rc = err_nomem(err);
+		}
 	}
 	if (!rc && at == report->count) {
 		rc = strmap_put(&report->index, key, at, err);

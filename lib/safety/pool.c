@@ -76,7 +76,7 @@ int pool_run(const struct pool *pool, size_t count, struct err *err)
 	struct run run = {.pool = pool, .count = count, .err = err};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	size_t threads = pool->threads ? pool->threads : cpus > 0 ? (size_t)cpus : 1;
-	pthread_t ids[THREADS_MAX];
+	pthread_t ids[THREADS_MAX] = {0};
 	size_t started = 0;
 
 	threads = threads > THREADS_MAX ? THREADS_MAX : threads;

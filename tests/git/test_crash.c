@@ -46,7 +46,7 @@ static void die_with_locks(const char *lock)
 		if (strs_add(&paths, lock, NULL) ||
 		    guard_enter(&guard, repo, &paths, 10, NULL, NULL))
 			_exit(1);
-		_exit(system("touch work/.git/index.lock work/.git/refs/heads/dev.lock") != 0);
+		_exit(system("touch work/.git/index.lock work/.git/refs/heads/dev.lock") ? 1 : 0);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(status, 0);
@@ -89,7 +89,7 @@ START_TEST(a_lock_of_a_killed_push_is_removed)
 			 "\"$PWD/work/.git/refs/remotes/origin/dev.lock\" "
 			 ">origin.git/hooks/post-receive && chmod +x origin.git/hooks/post-receive",
 			 (int)getpid());
-		_exit(remote_push(repo, "origin", &to, DEV, &from, NULL, NULL) != 0);
+		_exit(remote_push(repo, "origin", &to, DEV, &from, NULL, NULL) ? 1 : 0);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -188,7 +188,7 @@ START_TEST(a_kill_at_any_instant_is_recovered)
 		ck_ok(commit_build(&to, repo, &from, changes, 2, "s\n", &test_sys, &err), &err);
 		child = fork();
 		if (!child)
-			_exit(branch_advance(repo, DEV, &from, &to, "x", NULL) != 0);
+			_exit(branch_advance(repo, DEV, &from, &to, "x", NULL) ? 1 : 0);
 		(void)usleep((useconds_t)(i * 6000));
 		ck_assert_int_eq(kill(child, SIGKILL), 0);
 		ck_assert_int_eq(waitpid(child, NULL, 0), child);

@@ -280,7 +280,8 @@ START_TEST(guarded_group_ends_with_the_parent)
 	spec.guard = true;
 	spec.grace_ms = 1000;
 	kill_parent_of_script();
-	(void)usleep(1200000);
+	(void)sleep(1);
+	(void)usleep(200000);
 	check_group_is_gone("pgid");
 }
 END_TEST
