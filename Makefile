@@ -8,6 +8,8 @@
 #   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
 #   make races      two operators who type the same command, 50 times (COUNT=, SEED=)
 #   make faults     each own allocation and system call fails once (SAMPLE= seconds, ONLY=)
+#   make analyze    gcc's, cppcheck's and clang's analyzers at full depth (PARTS=, FILES=)
+#   make cover      which lines the tests reach, by room (PARTS=unit, PARTS=report)
 #   make lint asan fuzz differential install uninstall dist clean
 
 VERSION = 0.1.0
@@ -207,6 +209,18 @@ $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/%.c $(BUILD)/libcertrotate.a
 lint: deps
 	tools/lint $(VERSION) $(filter-out -Werror,$(WARNINGS))
 
+# Slower and deeper than lint.
+analyze:
+	tools/deps cppcheck
+	tools/analyze $(BUILD) $(VERSION) $(filter-out -Werror,$(WARNINGS))
+
+# A build of its own that counts lines; the report is build/cover/cover.html.
+cover:
+	tools/deps gcovr
+	$(MAKE) BUILD=$(BUILD)/cover CFLAGS="-O0 -g --coverage -U_FORTIFY_SOURCE" cover-all
+cover-all: all $(SUITE_BINS) $(BUILD)/tests/differential
+	tests/cover $(BUILD) $(SUITES)
+
 # ---- installation
 
 PLAYBOOKS = $(shell find playbooks -type f -not -name '*.pyc')
@@ -239,7 +253,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan differential torture races faults fuzz fuzz-all demo bench-proof bench-verify lint install uninstall dist clean
+.PHONY: all deps test unit unit-all asan differential torture races faults fuzz fuzz-all demo bench-proof bench-verify lint analyze cover cover-all install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
