@@ -120,7 +120,7 @@ static int look_at_all(struct on_disk **out, const struct steps *steps, struct r
 	if (!rc)
 		rc = hash_as_stored(&ids, repo, &paths, err);
 	for (size_t i = 0; !rc && i < steps->count; i++) {
-		if ((*out)[i].regular)
+		if ((*out)[i].regular && next < ids.count)
 			rc = oid_parse(&(*out)[i].stored, ids.items[next++], err);
 	}
 	strs_release(&paths);

@@ -262,6 +262,40 @@ START_TEST(commits_are_found_by_their_trailers)
 }
 END_TEST
 
+/* The commits of people since the program's own; names are theirs to choose. */
+START_TEST(who_changed_a_file_is_told)
+{
+	struct oid tip = rev("dev");
+	struct buf text;
+
+	buf_init(&text, 4096);
+	(void)sh("cd work && echo 1 >>certs.yml && git commit -qam 'certrotate poc: trust\n\n"
+		 "Certrotate-Environment: poc\n' -m 'Certrotate-Environment: poc'");
+	tip = rev("dev");
+	ck_ok(commit_who_changed(&text, repo, &tip, "certs.yml", &err), &err);
+	ck_assert_str_eq(text.data ? text.data : "", "");
+	(void)sh("cd work && echo 2 >>certs.yml && git commit -qam two "
+		 "--author=\"$(printf 'Ev\\033[31mil') <e@example.com>\" && "
+		 "echo other >other.yml && git add other.yml && git commit -qm other");
+	tip = rev("dev");
+	ck_ok(commit_who_changed(&text, repo, &tip, "certs.yml", &err), &err);
+	ck_assert_str_eq(text.data, sh("git -C work log -1 --skip=1 --abbrev=10 --date=short "
+				       "--format='Ev\\x1b[31mil in %%h (%%cd)'"));
+	buf_release(&text);
+	(void)sh("cd work && for i in 3 4 5 6; do echo $i >>certs.yml && git commit -qam $i; "
+		 "done");
+	tip = rev("dev");
+	ck_ok(commit_who_changed(&text, repo, &tip, "certs.yml", &err), &err);
+	ck_contains(text.data, "Ada in ");
+	ck_contains(text.data, " and 2 more commits");
+	buf_release(&text);
+	/* No pattern, and a file that never was. */
+	ck_ok(commit_who_changed(&text, repo, &tip, "*.yml", &err), &err);
+	ck_assert_uint_eq(text.len, 0);
+	buf_release(&text);
+}
+END_TEST
+
 Suite *commit_suite(void)
 {
 	Suite *suite = suite_create("git/commit");
@@ -279,6 +313,7 @@ Suite *commit_suite(void)
 	tcase_add_test(tcase, commits_are_signed_as_configured);
 	tcase_add_test(tcase, messages_carry_trailers);
 	tcase_add_test(tcase, commits_are_found_by_their_trailers);
+	tcase_add_test(tcase, who_changed_a_file_is_told);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

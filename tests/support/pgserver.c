@@ -350,11 +350,15 @@ static int overwrite(const struct pgserver *server, const char *name, const char
 		     struct err *err)
 {
 	char path[PATH_SIZE];
+	bool written;
 	FILE *file;
 
 	path_of(server, name, path);
 	file = fopen(path, "we");
-	if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+	written = file && fputs(text, file) >= 0;
+	if (file && fclose(file) != 0)
+		written = false;
+	if (!written)
 		return err_sys(err, errno, "cannot write %s", path);
 	return 0;
 }
