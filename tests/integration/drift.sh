@@ -179,6 +179,18 @@ arrives_by_description() {
   check "the new host is known" is "$(state "'db3.example.com' in d['host_set']")" True
 }
 
+# The description names no servers: the inventory's hosts are those.
+arrives_by_inventory() {
+  restore trusted
+  edit "$CHAIN" 're.sub(r"servers:\n( {6}.*\n)+", "servers: {}\n", t)'
+  printf '[databases]\ndb[1:3].example.com\n' >"$R/environments/poc/hosts"
+  publish "poc: db3 in the inventory"
+  check "status names a host that came into Ansible's inventory" exits 0 rotate status
+  check "status says so" said "server db3.example.com: new in"
+  passes "a host that came into Ansible's inventory" servers-switched
+  check "it has a certificate of the new generation" is "$(issuer server db3.example.com)" "server G2"
+}
+
 arrives_without_old_ca() {
   restore trusted
   git -C "$R" rm -q .certrotate/poc/g1.ca.vault.yml
@@ -468,8 +480,9 @@ quietly go next
 keep generated
 quietly go next
 keep trusted
-for part in ${ONLY:-arrives_by_description arrives_without_old_ca arrives_without_new_ca arrives_while_generated \
-  arrives_by_hand arrives_while_a_phase_is_under_way goes replaced bundles harmless template mixed}; do
+for part in ${ONLY:-arrives_by_description arrives_by_inventory arrives_without_old_ca arrives_without_new_ca \
+  arrives_while_generated arrives_by_hand arrives_while_a_phase_is_under_way goes replaced bundles harmless template \
+  mixed}; do
   "$part"
 done
 finish
