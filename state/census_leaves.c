@@ -57,7 +57,7 @@ static int list_kept(unsigned **out, size_t *count, struct session *session, str
 		if (number)
 			(*out)[(*count)++] = number;
 	}
-	if (*count)
+	if (*out && *count)
 		qsort(*out, *count, sizeof(**out), descending);
 	strs_release(&files);
 	free(dir);

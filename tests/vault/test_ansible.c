@@ -190,8 +190,10 @@ START_TEST(the_password_file_is_where_ansible_finds_it)
 	told = test_read(home, NULL);
 	at = strstr(told, "DEFAULT_VAULT_PASSWORD_FILE(");
 	ck_assert_ptr_nonnull(at);
-	at = strstr(at, ") = ") + 4;
-	*strchr(at, '\n') = '\0';
+	at = strstr(at, ") = ");
+	ck_assert_ptr_nonnull(at);
+	at += strlen(") = ");
+	at[strcspn(at, "\n")] = '\0';
 	ck_assert_str_eq(found.items[0].path, at);
 	vault_passwords_release(&found);
 	free(told);
