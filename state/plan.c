@@ -497,7 +497,8 @@ static int check_refused(struct plan *plan, const struct session *session, struc
 	char names[1024];
 	int rc = 0;
 
-	if (plan->row.phase != PHASE_EMERGENCY || plan->resume)
+	/* Also where it goes on: what it was done in spite of belongs to the history. */
+	if (plan->row.phase != PHASE_EMERGENCY || !plan->has_old)
 		return 0;
 	for (size_t i = 0; i < plan->old_gen.leaf_count && !rc; i++) {
 		if (plan->old_gen.leaves[i].kind == LEAF_CLIENT)

@@ -3,6 +3,7 @@
 vaults decrypted, each certificate, key, time, rotation and commit replaced by its role."""
 
 import difflib
+import functools
 import hashlib
 import json
 import re
@@ -18,6 +19,7 @@ PASSWORD = b"fixture-vault-password"
 PEM = re.compile(r"[ ]*-----BEGIN ([A-Z ]+)-----\s.*?-----END \1-----", re.S)
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 ROTATION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+SUM = re.compile(r"sha256:[0-9a-f]{64}")
 COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
 NUMBERS = ("at", "ms")
 _plain = {}
@@ -60,6 +62,19 @@ def _public(key):
                             serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
+@functools.lru_cache(maxsize=4096)
+def _read(pem):
+    """A certificate's public key, what it is named by (SHA-256, serial), and its role."""
+    cert = x509.load_pem_x509_certificate(_flush(pem))
+    days = (cert.not_valid_after - cert.not_valid_before).total_seconds() / 86400
+    key = cert.public_key()
+    role = "certificate of %s by %s, %s, %d days, %s %d (%s)" % (
+        cert.subject.rfc4514_string(), cert.issuer.rfc4514_string(),
+        cert.signature_hash_algorithm.name, round(days), type(key).__name__, key.key_size,
+        _names(cert))
+    return _public(key), (cert.fingerprint(hashes.SHA256()).hex(), "%x" % cert.serial_number), role
+
+
 class Tree:
     """The files of a branch, by path; what is in them decides about roles."""
 
@@ -88,16 +103,10 @@ class Tree:
             self.files[name] = text.decode()
 
     def _take(self, pem):
-        cert = x509.load_pem_x509_certificate(_flush(pem))
-        days = (cert.not_valid_after - cert.not_valid_before).total_seconds() / 86400
-        key = cert.public_key()
-        role = "certificate of %s by %s, %s, %d days, %s %d (%s)" % (
-            cert.subject.rfc4514_string(), cert.issuer.rfc4514_string(),
-            cert.signature_hash_algorithm.name, round(days), type(key).__name__, key.key_size,
-            _names(cert))
-        self.roles[_public(key)] = role
-        digest = cert.fingerprint(hashes.SHA256()).hex()
-        self.prints[digest] = self.prints["%x" % cert.serial_number] = role
+        public, prints, role = _read(pem)
+        self.roles[public] = role
+        for print_ in prints:
+            self.prints[print_] = role
         return role
 
     def _role(self, found):
@@ -107,7 +116,7 @@ class Tree:
         return "<key of the %s>" % self.roles.get(_public(key.public_key()), "NOBODY")
 
     def text(self, name):
-        text = PEM.sub(self._role, self.files[name])
+        text = SUM.sub("<sum>", PEM.sub(self._role, self.files[name]))
         for print_, role in self.prints.items():
             if print_ in text:
                 text = text.replace(print_, "<print of the %s>" % role)
@@ -144,7 +153,7 @@ class Words:
         if isinstance(value, list):
             return [self.value(item) for item in value]
         if isinstance(value, str):
-            return "<sum>" if value.startswith("sha256:") else self.plain(value)
+            return SUM.sub("<sum>", self.plain(value))
         return "<number>" if key in NUMBERS and isinstance(value, int) else value
 
 

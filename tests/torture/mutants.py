@@ -61,6 +61,7 @@ class Workshop:
     def __init__(self, folder, build):
         self.folder = folder
         self.changed = None
+        shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         for name in ("Makefile", "lib", "state", "cmd"):
             subprocess.run(["cp", "-a", os.path.join(TOP, name), folder], check=True)

@@ -28,7 +28,7 @@ from mutants import ALL as MUTANTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TRIES = 6
-TURN_EVERY = 4  # of a forward transition's cases, one is turned round; of one back, all are
+TURN_EVERY = 4  # of a forward transition's kills, one is turned round
 
 
 class Pool:
@@ -91,16 +91,19 @@ class Run:
                 case = {"do": "case", "transition": made["transition"], "real": made["real"],
                         "point": point, "when": when, "stands": stands, "turn": False}
                 cases.append(case)
-                if self.turns(made, i):
+                if self.turns(made, when, i):
                     cases.append(dict(case, turn=True))
         return cases
 
-    def turns(self, made, i):
+    def turns(self, made, when, i):
+        """Each point of a revert once, some of the others."""
         if made["transition"] in ("first", "emergency") or made["real"]:
             return False
         if self.options.only:
             return True
-        return made["transition"].startswith("revert") or i % TURN_EVERY == 0
+        if made["transition"].startswith("revert"):
+            return when == "before"
+        return i % TURN_EVERY == 0
 
     def sample(self, cases):
         """Evenly over all, in an order that the seed gives: workers stop when the time is over."""
@@ -189,7 +192,8 @@ class Run:
         pool = Pool(self.options.workers, base, self.options.build)
         start = time.monotonic()
         try:
-            answer = pool.ask(0, {"do": "tour"})
+            only = (self.options.only or "").split(":")[0].removesuffix("-real") or None
+            answer = pool.ask(0, {"do": "tour", "only": only})
             if not answer["ok"]:
                 print("torture: the undisturbed run fails: " + answer["said"])
                 return 1

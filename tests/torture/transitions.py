@@ -40,3 +40,13 @@ BY_NAME = {transition.name: transition for transition in ALL}
 QUIET = ("first", "generate")  # phases that roll nothing out
 # Those in which Ansible runs: its own runs are killed in the middle too.
 ROLLED_OUT = [t.name for t in ALL if t.phase not in QUIET]
+
+
+def leading_to(name):
+    """Those that make what a transition starts from, and itself; all of them without a name."""
+    if name is None:
+        return ALL
+    way = [BY_NAME[name]]
+    while way[0].start != "absent":
+        way.insert(0, BY_NAME[way[0].start])
+    return way

@@ -16,7 +16,7 @@ import likeness
 from mutants import ALL as MUTANTS, Workshop
 from order import Order
 from trace_list import Trace
-from transitions import ALL, BY_NAME, ROLLED_OUT
+from transitions import BY_NAME, ROLLED_OUT, leading_to
 from world import Failed, World
 
 
@@ -57,14 +57,15 @@ class Worker:
         faults = Order(trace, transition, world).check()
         if faults:
             raise Failed("the order of %s:\n%s" % (transition.name, "\n".join(faults)))
-        made = {"list": listing, "points": trace.points(real), "end": likeness.likeness(world),
-                "rolled": len(world.rolled()), "cases": trace.cases(real)}
+        made = {"transition": transition.name, "real": real, "points": trace.points(real),
+                "cases": trace.cases(real), "end": likeness.likeness(world)}
         name = transition.name + ("-real" if real else "")
         with open(world.saved(name + ".json"), "w", encoding="utf-8") as file:
             json.dump(made, file)
-        return made
+        return {key: made[key] for key in ("transition", "real", "points", "cases")}
 
     def tour(self, request):
+        """With "only", no more than what leads to that transition."""
         world, names = self.world, []
         if os.path.exists(world.saved("tour.json")):
             with open(world.saved("tour.json"), encoding="utf-8") as file:
@@ -72,15 +73,12 @@ class Worker:
         os.makedirs(world.saved(""), exist_ok=True)
         world.build()
         world.save("after-absent")
-        for transition in ALL:
-            made = self.undisturbed(transition, False)
+        for transition in leading_to(request["only"]):
+            names.append(self.undisturbed(transition, False))
             world.save("after-" + transition.name)
-            names.append({"transition": transition.name, "real": False,
-                          "points": made["points"], "cases": made["cases"]})
-        for name in ROLLED_OUT if request.get("real", True) else []:
-            made = self.undisturbed(BY_NAME[name], True)
-            names.append({"transition": name, "real": True, "points": made["points"],
-                          "cases": made["cases"]})
+        for name in ROLLED_OUT:
+            if request["only"] in (None, name):
+                names.append(self.undisturbed(BY_NAME[name], True))
         with open(world.saved("tour.json"), "w", encoding="utf-8") as file:
             json.dump(names, file)
         return names
