@@ -10,21 +10,42 @@
 /* A signal handler has nothing but file scope to find it by. */
 static struct loop_stop *stop_of_process;
 
+static void say(const char *text)
+{
+	(void)!write(STDERR_FILENO, text, strlen(text));
+}
+
 static void on_signal(int number)
 {
-	static const char said[] =
-		"\ncertrotate: stopping at the next safe point; once more ends it "
-		"at once\n";
+	const char *finishing;
 
 	if (!stop_of_process)
 		return;
 	if (loop_stop_count(stop_of_process) > 0) {
+		/* A terminal that goes away says so more than once. */
+		if (number == SIGHUP)
+			return;
 		(void)signal(number, SIG_DFL);
 		(void)raise(number);
 		return;
 	}
-	(void)!write(STDERR_FILENO, said, sizeof(said) - 1);
 	loop_stop_request(stop_of_process);
+	finishing = atomic_load(&stop_of_process->finishing);
+	say("\ncertrotate: stopping at the next safe point");
+	if (finishing) {
+		say(": ");
+		say(finishing);
+	}
+	say("; once more ends it at once\n");
+}
+
+/* Who has it ignored (nohup) goes on without a terminal. */
+static void handle_hangup(const struct sigaction *action)
+{
+	struct sigaction before;
+
+	if (!sigaction(SIGHUP, NULL, &before) && before.sa_handler != SIG_IGN)
+		(void)sigaction(SIGHUP, action, NULL);
 }
 
 int context_init(struct context *context, const struct options *options, struct ui *ui,
@@ -40,7 +61,7 @@ int context_init(struct context *context, const struct options *options, struct 
 	stop_of_process = &context->stop;
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
-	(void)sigaction(SIGHUP, &action, NULL);
+	handle_hangup(&action);
 	context->session = (struct session_options){.dir = options->dir,
 						    .config_file = options->config_file,
 						    .env = options->env,
@@ -54,7 +75,8 @@ void context_release(struct context *context)
 {
 	(void)signal(SIGINT, SIG_DFL);
 	(void)signal(SIGTERM, SIG_DFL);
-	(void)signal(SIGHUP, SIG_DFL);
+	if (signal(SIGHUP, SIG_DFL) == SIG_IGN)
+		(void)signal(SIGHUP, SIG_IGN);
 	stop_of_process = NULL;
 	loop_stop_release(&context->stop);
 }

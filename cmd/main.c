@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <locale.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cmd/commands.h"
 #include "cmd/options.h"
@@ -54,6 +56,13 @@ static int run(int argc, char **argv, struct ui *ui, struct err *err)
 	return rc;
 }
 
+static bool is_hung_up(int fd)
+{
+	struct pollfd reader = {.fd = fd, .events = POLLOUT};
+
+	return poll(&reader, 1, 0) > 0 && (reader.revents & POLLERR);
+}
+
 int main(int argc, char **argv)
 {
 	struct err err = {0};
@@ -74,7 +83,8 @@ int main(int argc, char **argv)
 	/* A command that has said it all already, in its own words, leaves no message. */
 	if (rc < 0 && err.msg[0])
 		ui_error(&ui, &err);
-	if (fflush(stdout) || ferror(stdout)) {
+	/* Who reads no further (a pager, head) has seen enough: that changes nothing. */
+	if ((fflush(stdout) || ferror(stdout)) && !is_hung_up(STDOUT_FILENO)) {
 		(void)fputs("certrotate: cannot write to standard output\n", stderr);
 		rc = rc ? rc : ERR_FAIL;
 	}

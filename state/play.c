@@ -104,6 +104,7 @@ static int prepare(struct prepared *out, struct session *session, const struct p
 					  .title = play->title ? play->title : play->phase,
 					  .color = !play->quiet && log && log->color,
 					  .terminal = log && log->color,
+					  .finishes = play->finishes,
 					  .log = log,
 					  .sys = session->sys,
 					  .stop = session->stop};

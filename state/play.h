@@ -18,6 +18,7 @@ struct play {
 	const char *log_name;	 /* of the file in the environment's logs/; NULL: see play_check */
 	size_t number;		 /* part of that file's name */
 	bool quiet;		 /* its output goes into that file alone */
+	bool finishes;		 /* it changes hosts: a first stop request lets it end by itself */
 };
 
 /* As ansible_run: release the result always. */

@@ -10,7 +10,8 @@
 #include "state/others.h"
 #include "state/steps.h"
 
-#define TRIES 5
+#define TRIES	  5
+#define FINISHING "what is being pushed is recorded first"
 
 int publish_message(struct buf *out, const struct session *session, const struct store *store,
 		    const char *subject, const char *body, const char *reverts, struct err *err)
@@ -119,6 +120,7 @@ int publish_state(struct session *session, const struct store *store, const char
 
 	buf_init(&text, SESSION_FILE_MAX);
 	buf_init(&message, BUF_TEXT_MAX);
+	session_finishing(session, FINISHING);
 	rc = store_dump(&text, store, err);
 	rc = rc ? rc : publish_message(&message, session, store, subject, body, NULL, err);
 	change = (struct change){.path = session->state_path, .data = text.data, .len = text.len};
@@ -130,6 +132,7 @@ int publish_state(struct session *session, const struct store *store, const char
 	}
 	for (int i = 0; i < TRIES && again && !rc; i++)
 		rc = publish_to_base(session, &change, 1, message.data, &commit, &again, err);
+	session_finishing(session, NULL);
 	if (!rc && again)
 		rc = err_set(err, ERR_LOCK, "the branch %s moves too fast: try again",
 			     session->env->base);
@@ -260,10 +263,12 @@ int step_publish(struct session *session, struct plan *plan, bool *again, struct
 					     .len = file->data.len};
 	}
 	rc = rc ? rc : phase_message(&message, session, plan, err);
+	session_finishing(session, FINISHING);
 	if (!rc && session->settle_ref)
 		rc = push_phase_branch(session, plan, changes, count, message.data, err);
 	else if (!rc)
 		rc = publish_to_base(session, changes, count, message.data, &commit, again, err);
+	session_finishing(session, NULL);
 	buf_release(&message);
 	free(changes);
 	return rc;

@@ -13,6 +13,7 @@
 #include "state/verify_hosts.h"
 
 #define PATIENCE_MS 20000
+#define FINISHING   "the playbook that runs is brought to its end first"
 #define NAMES_SHOWN 4 /* in an error, of those of whom the same is said */
 #define NAMES_SIZE  1024
 
@@ -60,7 +61,8 @@ static int run_step(struct session *session, const struct rollout_step *step, st
 				  .only = run->only,
 				  .skip = run->skip,
 				  .log_name = run->log_name,
-				  .number = number};
+				  .number = number,
+				  .finishes = run->log_name != NULL};
 	struct ansible_result result = {.hosts = NULL};
 	int64_t at = session->sys->now(session->sys);
 	int rc = run->log_name ? play_run(&result, session, &play, err)
@@ -135,7 +137,9 @@ static int rollout_one(struct session *session, struct plan *plan, const struct 
 		       plan->row.direction == DIRECTION_BACK ? "revert-" : "", run.phase);
 	rc = rc ? rc : step_mark(session, plan, "rollout", "begin", key, step->playbook, err);
 	if (!rc) {
+		loop_stop_finishing(session->stop, FINISHING);
 		rc = run_step(session, step, &run, number, evidence, err);
+		loop_stop_finishing(session->stop, NULL);
 		rc = rc ? rc
 			: reached_keep(session, key, number == 0,
 				       js_at(evidence, js_count(evidence) - 1), err);
@@ -237,6 +241,15 @@ int step_rollout_begun(bool *begun, const struct session *session, const struct 
 	return rc;
 }
 
+int step_say_unfinished(const struct plan *plan, struct err *err)
+{
+	return err_hint(err,
+			"%s is unfinished: 'certrotate %s' goes on, 'certrotate %s' turns round",
+			phase_name(plan->row.phase), direction_verb(plan->row.direction),
+			direction_verb(plan->row.direction == DIRECTION_BACK ? DIRECTION_FORWARD
+									     : DIRECTION_BACK));
+}
+
 int step_rollout(struct session *session, struct plan *plan, struct json *evidence, struct err *err)
 {
 	struct plan_steps steps;
@@ -248,18 +261,19 @@ int step_rollout(struct session *session, struct plan *plan, struct json *eviden
 	say_damage(session, plan);
 	rc = rc ? rc : recall(session, plan, &done, evidence, err);
 	for (size_t i = 0; i < steps.count && !rc; i++) {
-		if (i >= done)
+		if (i >= done && loop_stop_count(session->stop))
+			rc = err_set(err, ERR_STOPPED, "stopped %s, as asked",
+				     i ? "between two playbooks" : "before the rollout");
+		if (!rc && i >= done)
 			rc = rollout_one(session, plan, steps.items[i], i, evidence, err);
 		rc = rc ? rc : watch(session, plan, steps.items[i], i, evidence, err);
-		if (!rc && i >= done && loop_stop_count(session->stop) && i + 1 < steps.count)
-			rc = err_set(err, ERR_STOPPED, "stopped between two playbooks, as asked");
 	}
+	if (!rc && steps.count && loop_stop_count(session->stop))
+		rc = err_set(err, ERR_STOPPED,
+			     "stopped behind the rollout, as asked: whether it "
+			     "holds is not looked at yet");
 	if (rc == ERR_STOPPED)
-		err_hint(err,
-			 "%s is unfinished: 'certrotate %s' goes on, 'certrotate %s' turns round",
-			 phase_name(plan->row.phase), direction_verb(plan->row.direction),
-			 direction_verb(plan->row.direction == DIRECTION_BACK ? DIRECTION_FORWARD
-									      : DIRECTION_BACK));
+		step_say_unfinished(plan, err);
 	plan_steps_release(&steps);
 	return rc;
 }

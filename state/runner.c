@@ -40,6 +40,12 @@ static int check_owner(struct session *session, const struct run_options *option
 {
 	const struct under_way *under_way = &session->store.under_way;
 
+	/* Whoever wants to take something over does not mean to begin what comes behind it. */
+	if (!under_way->active && options->take_over) {
+		err_set(err, ERR_USAGE, "nothing is under way in %s: there is nothing to take over",
+			session->env->name);
+		return err_hint(err, "look with 'certrotate status', and leave --take-over out");
+	}
 	if (!under_way->active || !under_way->host || !strcmp(under_way->host, session->host))
 		return 0;
 	if (options->take_over)
@@ -256,7 +262,9 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 		rc = rc ? rc : step_verify(session, plan, rollout, &plan->skip, &seen, err);
 		if (options->findings && seen.findings.count)
 			options->findings(options->ctx, &seen.findings);
-		if (rc)
+		if (rc == ERR_STOPPED)
+			step_say_unfinished(plan, err);
+		else if (rc)
 			(void)step_mark(session, plan, "verify", "fail", NULL, err->msg, NULL);
 		rc = rc ? rc : mark(session, plan, "verify", "end", err);
 	}
@@ -305,6 +313,8 @@ static int transition(struct session *session, const struct run_options *options
 	rc = rc ? rc : look_before_all(session, &plan, err);
 	rc = rc ? rc : ask(&plan, options, err);
 	rc = rc ? rc : catch_up(session, &plan, err);
+	if (!rc && !plan.resume && loop_stop_count(session->stop))
+		rc = err_set(err, ERR_STOPPED, "stopped as asked: the inventory was not changed");
 	if (!rc && !plan.resume)
 		rc = publish(session, &plan, options, err);
 	rc = rc ? rc : finish(session, &plan, options, err);
@@ -343,11 +353,13 @@ static int run_one(const struct session_options *session_options, const struct r
 int runner_run(const struct session_options *session, const struct run_options *options,
 	       struct err *err)
 {
+	struct run_options own = *options;
 	bool reached = false;
 	int rc = 0;
 
 	while (!rc && !reached) {
-		rc = run_one(session, options, &reached, err);
+		rc = run_one(session, &own, &reached, err);
+		own.take_over = false; /* what comes behind it is ours */
 		if (!rc && !reached && loop_stop_count(session->stop))
 			rc = err_set(err, ERR_STOPPED, "stopped between two phases, as asked");
 	}

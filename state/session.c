@@ -69,6 +69,8 @@ int session_open(struct session *session, const struct session_options *options,
 	session->arena = arena_new(SESSION_SECRET_MAX);
 	rc = session->arena ? 0 : err_nomem(err);
 	rc = rc ? rc : repo_open(&session->repo, options->dir, err);
+	if (!rc)
+		repo_use_stop(session->repo, options->stop);
 	rc = rc ? rc : session_config(&session->config, session->repo, options->config_file, err);
 	rc = rc ? rc : config_find(&session->env, session->config, options->env, err);
 	rc = rc ? rc : make_names(session, err);
@@ -152,6 +154,12 @@ int session_lock(struct session *session, struct err *err)
 	}
 	free(path);
 	return rc;
+}
+
+void session_finishing(struct session *session, const char *what)
+{
+	loop_stop_finishing(session->stop, what);
+	repo_finish(session->repo, what != NULL);
 }
 
 int session_fetch(struct session *session, struct err *err)

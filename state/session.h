@@ -71,6 +71,11 @@ int session_identity(struct session *session, struct err *err);
 int session_make_local(const struct session *session, const char *name, struct err *err);
 /* ERR_LOCK where another process on this machine is at work on the environment. */
 int session_lock(struct session *session, struct err *err);
+/*
+ * What is begun now is finished in spite of a first stop request, and what says so to who makes
+ * one; NULL: no longer. A string that stays.
+ */
+void session_finishing(struct session *session, const char *what);
 /* Fetches the base (and certrotate's own branches); nothing where nothing is pushed. */
 int session_fetch(struct session *session, struct err *err);
 /*

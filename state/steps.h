@@ -40,6 +40,8 @@ int step_check_rollout(struct session *session, const struct plan *plan, struct 
 /* Whether this machine has begun one of the playbooks of what is under way, by its journal. */
 int step_rollout_begun(bool *begun, const struct session *session, const struct plan *plan,
 		       struct err *err);
+/* The hint of what was stopped in the middle of a phase. */
+int step_say_unfinished(const struct plan *plan, struct err *err);
 /* Runs the phase's playbooks; evidence (an array) gets an object for each. */
 int step_rollout(struct session *session, struct plan *plan, struct json *evidence,
 		 struct err *err);

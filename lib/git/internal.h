@@ -21,6 +21,7 @@ struct repo {
 	char *dir;
 	bool ident_set;
 	bool never_ask;
+	bool finishes;
 };
 
 /* libgit2's reason behind the text; ERR_FAIL. */
@@ -45,7 +46,7 @@ struct run {
 	size_t input_len;
 	struct buf *out;
 	struct buf *errors; /* its stderr as a whole, or NULL */
-	bool network;	    /* may prompt, has the long deadline */
+	bool network;	    /* may prompt, has the long deadline, is stopped when asked for */
 };
 
 /* 0 where git ran to its end, with whatever exit code. */

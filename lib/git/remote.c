@@ -239,6 +239,72 @@ static int rejected(struct err *err, const char *remote, const char *ref, const 
 	return ERR_FAIL;
 }
 
+/* The remote may have taken it all the same: its answer did not arrive. */
+static bool lost_answer(const char *line)
+{
+	return memmem(line, strcspn(line, "\n"), "[remote failure]", 16) != NULL;
+}
+
+/* Whether the remote's branch is at the commit, or further. */
+static int landed(bool *out, struct repo *repo, const char *remote, const char *commit,
+		  const char *ref, struct err *err)
+{
+	const char *branch = ref + strlen(HEADS);
+	char *tracking = str_fmt("refs/remotes/%s/%s", remote, branch);
+	char *spec = tracking ? str_fmt("+%s:%s", ref, tracking) : NULL;
+	const char *const args[] = {
+		"-c",	     "maintenance.auto=false",	"-c", "gc.auto=0", "fetch", "--quiet",
+		"--no-tags", "--no-recurse-submodules", "--", remote,	   spec,    NULL};
+	struct child_result result;
+	struct oid pushed, tip;
+	int rc = spec ? oid_parse(&pushed, commit, err) : err_nomem(err);
+
+	*out = false;
+	rc = rc ? rc
+		: run_tracking(&result, repo, remote, branch,
+			       &(struct run){.args = args, .network = true}, err);
+	if (!rc && result.code && !strstr(result.tail, "couldn't find remote ref"))
+		rc = run_fail(err, "fetch", &result);
+	else if (!rc && !result.code)
+		rc = repo_ref(&tip, repo, tracking, err);
+	if (!rc && !result.code)
+		rc = repo_is_ancestor(out, repo, &pushed, &tip, err);
+	free(tracking);
+	free(spec);
+	return rc;
+}
+
+/*
+ * A push that ended without a word about the reference. 0 where the remote has the commit; else
+ * the error stays what it is.
+ */
+static int look_whether_landed(struct repo *repo, const char *remote, const char *commit,
+			       const char *ref, int rc, struct err *err)
+{
+	bool finishes = repo->finishes, there = false;
+	struct err unknown = {0};
+	int looked;
+
+	if (!commit[0] || !str_starts(ref, HEADS))
+		return err_hint_default(err, "try by hand: git push --dry-run %s", remote), rc;
+	repo->finishes = true;
+	looked = landed(&there, repo, remote, commit, ref, &unknown);
+	repo->finishes = finishes;
+	if (there) {
+		err_clear(err);
+		return 0;
+	}
+	if (looked)
+		err_hint(err, "whether the remote took it is not known, for it does not answer: "
+			      "the same command finds out once it does");
+	else
+		err_hint_default(err,
+				 "the remote did not take it; try by hand: git push --dry-run "
+				 "%s",
+				 remote);
+	return rc;
+}
+
 static int push(struct repo *repo, const char *remote, const char *commit, const char *ref,
 		const struct oid *expected, struct buf *said, struct err *err)
 {
@@ -256,8 +322,10 @@ static int push(struct repo *repo, const char *remote, const char *commit, const
 	struct child_result result = {0};
 	struct buf out, errors;
 	const char *line, *branch = str_starts(ref, HEADS) ? ref + strlen(HEADS) : ref;
+	bool asked;
 	int rc = lease && spec ? check_remote(repo, remote, err) : err_nomem(err);
 
+	asked = rc == 0;
 	buf_init(&out, SAID_MAX);
 	buf_init(&errors, SAID_MAX);
 	if (!rc)
@@ -267,11 +335,12 @@ static int push(struct repo *repo, const char *remote, const char *commit, const
 				.args = args, .out = &out, .errors = &errors, .network = true},
 			err);
 	line = rc ? NULL : line_about(out.data, ref);
-	if (!rc && line && line[0] == '!') {
+	if (!rc && line && line[0] == '!' && !lost_answer(line)) {
 		rc = rejected(err, remote, ref, line, errors.data);
-	} else if (!rc && result.code) {
-		(void)run_fail(err, "push", &result);
-		rc = err_hint(err, "try by hand: git push --dry-run %s", remote);
+	} else if (asked && (rc || result.code)) {
+		if (!rc)
+			rc = run_fail(err, "push", &result);
+		rc = look_whether_landed(repo, remote, commit, ref, rc, err);
 	}
 	if (!rc && said)
 		add_said(said, errors.data);

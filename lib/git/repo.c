@@ -100,6 +100,11 @@ void repo_use_stop(struct repo *repo, struct loop_stop *stop)
 	repo->stop = stop;
 }
 
+void repo_finish(struct repo *repo, bool finishes)
+{
+	repo->finishes = finishes;
+}
+
 void repo_never_ask(struct repo *repo)
 {
 	repo->never_ask = true;

@@ -44,6 +44,11 @@ void repo_close(struct repo *repo);
 struct loop_stop;
 void repo_use_stop(struct repo *repo, struct loop_stop *stop);
 
+/*
+ * Whether what needs the network is finished in spite of a first stop request (what works in the
+ * clone alone always is).
+ */
+void repo_finish(struct repo *repo, bool finishes);
 /* From now on git never asks the person at the terminal for a password: for timers. */
 void repo_never_ask(struct repo *repo);
 

@@ -98,6 +98,7 @@ int run_git(struct child_result *result, struct repo *repo, const struct run *ru
 			       .err = {.buf = run->errors},
 			       .umask = umask_of(repo),
 			       .terminal = terminal,
+			       .finishes = !run->network || repo->finishes,
 			       .deadline_ms = run->network ? REMOTE_DEADLINE_S * INT64_C(1000)
 							   : GIT_LOCAL_MS,
 			       .hint = "install git",

@@ -199,6 +199,7 @@ static int start(struct run *run, struct err *err)
 		.umask = spec->umask ? spec->umask : 022,
 		.guard = true,
 		.terminal = spec->terminal,
+		.finishes = spec->finishes,
 		.deadline_ms = (spec->deadline_s ? spec->deadline_s : ANSIBLE_DEADLINE_S) * 1000,
 		.grace_ms = ANSIBLE_GRACE_MS,
 	};

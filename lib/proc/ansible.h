@@ -48,6 +48,7 @@ struct ansible_spec {
 	bool may_miss;		/* no error where none of its hosts is within the limit */
 	bool color;		/* the output goes to a terminal */
 	bool terminal;		/* Ansible may ask there (--ask-become-pass): see child.h */
+	bool finishes;		/* a first stop request does not end it: see child.h */
 	const struct log *log;	/* output and progress */
 	struct sys *sys;	/* NULL: the machine's */
 	struct loop_stop *stop; /* NULL: cannot be stopped */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "proc/filter.h"
+#include "proc/foreground.h"
 #include "proc/guard.h"
 #include "proc/launch.h"
 
@@ -35,6 +36,7 @@ struct child {
 	void *ctx;
 	struct launched launched;
 	struct guard guard;
+	struct foreground foreground;
 	struct stream out, err;
 	struct loop_fd in_watch;
 	size_t in_done;
@@ -84,7 +86,7 @@ static void release_io(struct child *child)
 	close_input(child);
 	close_stream(&child->out);
 	close_stream(&child->err);
-	launch_take_back(&child->launched);
+	foreground_end(&child->foreground);
 }
 
 static void set_end(struct child *child, int status)
@@ -102,6 +104,7 @@ static void set_end(struct child *child, int status)
 	} else if (child->spec.terminal && (sig == SIGINT || code == 128 + SIGINT)) {
 		result->end = CHILD_STOPPED;
 		result->code = 128 + SIGINT;
+		loop_request_stop(child->loop);
 	}
 }
 
@@ -182,8 +185,9 @@ static void on_stop(struct loop_stopper *stopper, int count, void *ctx)
 	struct child *child = ctx;
 
 	(void)stopper;
-	begin_end(child, CHILD_STOPPED);
-	if (count > 1)
+	if (count > child->spec.finishes)
+		begin_end(child, CHILD_STOPPED);
+	if (count > child->spec.finishes + 1)
 		begin_end(child, CHILD_STOPPED);
 }
 
@@ -373,7 +377,7 @@ int child_start(struct child **out, struct loop *loop, const struct child_spec *
 	int rc;
 
 	*out = NULL;
-	if (loop_stopping(loop))
+	if (loop_stops(loop) > spec->finishes)
 		return err_set(err, ERR_STOPPED, "stopped before %s was started", spec->argv[0]);
 	child = calloc(1, sizeof(*child));
 	if (!child)
@@ -381,8 +385,9 @@ int child_start(struct child **out, struct loop *loop, const struct child_spec *
 	child->loop = loop;
 	child->done = done;
 	child->ctx = ctx;
-	child->launched = (struct launched){.pid = -1, .in = -1, .out = -1, .err = -1, .tty = -1};
+	child->launched = (struct launched){.pid = -1, .in = -1, .out = -1, .err = -1};
 	child->guard = (struct guard)GUARD_INIT;
+	child->foreground = (struct foreground)FOREGROUND_INIT;
 	child->out.fd = child->err.fd = -1;
 	set_spec(child, spec);
 	filter_init(&child->tail_filter, add_tail, &child->result);
@@ -400,6 +405,8 @@ int child_start(struct child **out, struct loop *loop, const struct child_spec *
 	}
 	if (spec->guard)
 		guard_start(&child->guard, child->launched.pid, child->spec.grace_ms);
+	if (spec->terminal)
+		foreground_start(&child->foreground, loop, child->launched.pid);
 	arm(child, child->spec.deadline_ms);
 	loop_on_stop(loop, &child->stopper, on_stop, child);
 	*out = child;

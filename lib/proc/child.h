@@ -49,11 +49,17 @@ struct child_spec {
 	struct child_sink err; /* stderr; its end is always kept in child_result.tail as well */
 	bool err_to_out;       /* stderr goes the way of stdout, in the order in which it comes */
 	/*
-	 * It may talk with the operator: it keeps our controlling terminal, and has the foreground
-	 * while it runs (Ctrl-C then goes to it alone, and counts as stopped). Otherwise it has no
-	 * controlling terminal: a prompt fails at once instead of waiting.
+	 * It may talk with the operator: it keeps our controlling terminal, and gets the foreground
+	 * when it asks (see proc/foreground.h; Ctrl-C then goes to it alone, and counts as
+	 * stopped). Otherwise it has no controlling terminal: a prompt fails at once instead of
+	 * waiting.
 	 */
 	bool terminal;
+	/*
+	 * What must not be cut in half: it is started in spite of a first stop request, and not
+	 * ended by it. The second one ends it.
+	 */
+	bool finishes;
 	bool guard;	     /* when we are killed its whole group ends, not the leader alone */
 	mode_t umask;	     /* 0: ours (secret_harden_process makes that 077) */
 	int64_t deadline_ms; /* 0: CHILD_DEADLINE_MS */

@@ -24,7 +24,6 @@ struct plan {
 	const struct child_spec *spec;
 	int in, out, err; /* the child's ends */
 	int status;	  /* tells the step and errno where execve was not reached */
-	int tty;
 	pid_t parent;
 };
 
@@ -90,18 +89,6 @@ static int make_pipes(struct launched *launched, struct plan *plan, struct err *
 	return rc;
 }
 
-/* The terminal, where we are in its foreground and the child may have it. */
-static int foreground_tty(void)
-{
-	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-
-	if (tty >= 0 && tcgetpgrp(tty) != getpgrp())
-		close_fd(&tty);
-	if (tty >= 0 && tty < 3 && above_standard(&tty))
-		close_fd(&tty);
-	return tty;
-}
-
 static void close_others(void)
 {
 	/* Libraries open descriptors without close-on-exec; Linux before 5.11 lacks close_range. */
@@ -142,8 +129,6 @@ __attribute__((noreturn)) static void become(const struct plan *plan)
 
 	if (spec->terminal ? setpgid(0, 0) != 0 : setsid() < 0)
 		fail(plan, STEP_SETUP);
-	if (plan->tty >= 0)
-		(void)tcsetpgrp(plan->tty, getpid());
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM))
 		fail(plan, STEP_SETUP);
 	if (getppid() != plan->parent) /* it ended before the prctl */
@@ -249,8 +234,8 @@ static int find(char **out, const struct child_spec *spec, struct err *err)
 
 int launch(struct launched *out, const struct child_spec *spec, struct err *err)
 {
-	struct plan plan = {.spec = spec, .in = -1, .out = -1, .err = -1, .status = -1, .tty = -1};
-	struct launched made = {.pid = -1, .in = -1, .out = -1, .err = -1, .tty = -1};
+	struct plan plan = {.spec = spec, .in = -1, .out = -1, .err = -1, .status = -1};
+	struct launched made = {.pid = -1, .in = -1, .out = -1, .err = -1};
 	int status_read = -1;
 	int rc;
 
@@ -264,13 +249,11 @@ int launch(struct launched *out, const struct child_spec *spec, struct err *err)
 		rc = make_pipe(&status_read, &plan.status, NULL, err);
 	if (rc)
 		goto out;
-	if (spec->terminal)
-		plan.tty = made.tty = foreground_tty();
 	rc = fork_and_exec(&made, &plan, status_read, err);
 	if (rc)
 		goto out;
 	*out = made;
-	made = (struct launched){.pid = -1, .in = -1, .out = -1, .err = -1, .tty = -1};
+	made = (struct launched){.pid = -1, .in = -1, .out = -1, .err = -1};
 out:
 	close_fd(&plan.in);
 	close_fd(&plan.out);
@@ -280,23 +263,7 @@ out:
 	close_fd(&made.in);
 	close_fd(&made.out);
 	close_fd(&made.err);
-	launch_take_back(&made);
 	free(plan.path);
 	launch_environment_free(plan.env);
 	return rc;
-}
-
-void launch_take_back(struct launched *launched)
-{
-	sigset_t set, saved;
-
-	if (launched->tty < 0)
-		return;
-	/* From the background, tcsetpgrp would stop us with SIGTTOU. */
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTTOU);
-	(void)pthread_sigmask(SIG_BLOCK, &set, &saved);
-	(void)tcsetpgrp(launched->tty, getpgrp());
-	(void)pthread_sigmask(SIG_SETMASK, &saved, NULL);
-	close_fd(&launched->tty);
 }

@@ -32,6 +32,7 @@ struct loop {
 int loop_stop_init(struct loop_stop *stop, struct err *err)
 {
 	atomic_init(&stop->count, 0);
+	atomic_init(&stop->finishing, NULL);
 	stop->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return stop->fd < 0 ? err_sys(err, errno, "cannot make an eventfd") : 0;
 }
@@ -52,6 +53,12 @@ void loop_stop_request(struct loop_stop *stop)
 	/* It can only fail where the eventfd is full: then every loop has been woken already. */
 	if (write(stop->fd, &one, sizeof(one)) < 0)
 		errno = saved;
+}
+
+void loop_stop_finishing(struct loop_stop *stop, const char *what)
+{
+	if (stop)
+		atomic_store(&stop->finishing, what);
 }
 
 int loop_stop_count(const struct loop_stop *stop)
@@ -113,6 +120,11 @@ void loop_request_stop(struct loop *loop)
 bool loop_stopping(const struct loop *loop)
 {
 	return loop_stop_count(loop->stop) > 0;
+}
+
+int loop_stops(const struct loop *loop)
+{
+	return loop_stop_count(loop->stop);
 }
 
 int64_t loop_now(struct loop *loop)

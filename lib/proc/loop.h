@@ -29,11 +29,17 @@ struct loop;
 struct loop_stop {
 	int fd; /* an eventfd(2) */
 	atomic_int count;
+	_Atomic(const char *) finishing; /* see loop_stop_finishing */
 };
 
 int loop_stop_init(struct loop_stop *stop, struct err *err);
 void loop_stop_release(struct loop_stop *stop);
 void loop_stop_request(struct loop_stop *stop);
+/*
+ * What a stop request has to wait for now, for the message of who makes it: "this playbook runs to
+ * its end first". A string that stays, or NULL: nothing. stop may be NULL.
+ */
+void loop_stop_finishing(struct loop_stop *stop, const char *what);
 /* How often it was asked for; 0 for NULL. */
 int loop_stop_count(const struct loop_stop *stop);
 
@@ -43,7 +49,8 @@ int loop_new(struct loop **out, struct sys *sys, struct loop_stop *stop, struct 
 void loop_free(struct loop *loop);
 void loop_request_stop(struct loop *loop); /* async-signal-safe */
 bool loop_stopping(const struct loop *loop);
-int64_t loop_now(struct loop *loop); /* sys->mono_ms */
+int loop_stops(const struct loop *loop); /* how often it was asked for */
+int64_t loop_now(struct loop *loop);	 /* sys->mono_ms */
 struct sys *loop_sys(struct loop *loop);
 
 /*

@@ -166,6 +166,27 @@ START_TEST(stop_request_ends_the_group)
 }
 END_TEST
 
+/* The request comes while it runs, and before the second one is started. */
+START_TEST(what_finishes_is_not_stopped_by_the_first_request)
+{
+	struct sigaction action = {.sa_handler = on_alarm};
+
+	ck_ok(loop_stop_init(&stop, &err), &err);
+	(void)sigaction(SIGUSR1, &action, NULL);
+	spec.stop = &stop;
+	spec.finishes = true;
+	spec.argv = SH("kill -USR1 $PPID; sleep 0.3; echo whole");
+	ck_ok(child_run(&result, &spec, &err), &err);
+	ck_assert_str_eq(out.data, "whole\n");
+	ck_assert_int_eq(loop_stop_count(&stop), 1);
+	spec.argv = SH("kill -USR1 $PPID; exec sleep 300");
+	ck_assert_int_eq(child_run(&result, &spec, &err), ERR_STOPPED);
+	ck_assert_int_eq(child_run(&result, &spec, &err), ERR_STOPPED);
+	ck_assert_str_eq(err.msg, "stopped before /bin/sh was started");
+	loop_stop_release(&stop);
+}
+END_TEST
+
 START_TEST(second_stop_request_kills_at_once)
 {
 	char *dir = test_path(".");
@@ -351,21 +372,40 @@ static void ask_on_terminal(void)
 	ck_contains(result.tail, "/dev/tty");
 }
 
+/* Answers the question, and presses Ctrl-C once the script says that it has read the answer. */
+static bool answer_and_interrupt(int master)
+{
+	char seen[256] = "";
+	size_t len = 0;
+	ssize_t got;
+
+	if (write(master, "go\n", 3) != 3)
+		return false;
+	while (!strstr(seen, "ready") && len < sizeof(seen) - 1) {
+		got = read(master, seen + len, sizeof(seen) - 1 - len);
+		if (got <= 0)
+			return false;
+		len += (size_t)got;
+		seen[len] = '\0';
+	}
+	return write(master, "\003", 1) == 1;
+}
+
 static void interrupt_on_terminal(void)
 {
 	int master = take_terminal();
+	struct loop_stop asked;
 
-	spec.argv = SH("(sleep 0.1; echo ready >/dev/tty) & exec sleep 300");
+	ck_ok(loop_stop_init(&asked, &err), &err);
+	spec.argv = SH("read -r word </dev/tty; echo ready >/dev/tty; exec sleep 300");
 	spec.terminal = true;
-	if (fork() == 0) {
-		char ready[16];
-
-		_exit(read(master, ready, sizeof(ready)) > 0 && write(master, "\003", 1) == 1 ? 0
-											      : 1);
-	}
+	spec.stop = &asked;
+	if (fork() == 0)
+		_exit(answer_and_interrupt(master) ? 0 : 1);
 	ck_assert_int_eq(child_run(&result, &spec, &err), ERR_STOPPED);
 	ck_assert_str_eq(err.msg, "sh: stopped");
 	ck_assert_int_eq(result.end, CHILD_STOPPED);
+	ck_assert_int_eq(loop_stop_count(&asked), 1); /* the operator wants the whole to stop */
 }
 
 START_TEST(terminal_is_lent)
@@ -394,6 +434,7 @@ Suite *child_end_suite(void)
 	tcase_add_test(tc, death_by_signal_is_said);
 	tcase_add_test(tc, stop_request_ends_the_group);
 	tcase_add_test(tc, second_stop_request_kills_at_once);
+	tcase_add_test(tc, what_finishes_is_not_stopped_by_the_first_request);
 	tcase_add_test(tc, many_at_once_on_one_loop);
 	tcase_add_test(tc, child_free_kills_a_running_one);
 	tcase_add_test(tc, child_ends_with_its_parent);
