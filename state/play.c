@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 
@@ -103,7 +104,7 @@ static int prepare(struct prepared *out, struct session *session, const struct p
 					  .log_path = out->log,
 					  .title = play->title ? play->title : play->phase,
 					  .color = !play->quiet && log && log->color,
-					  .terminal = log && log->color,
+					  .terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO),
 					  .finishes = play->finishes,
 					  .log = log,
 					  .sys = session->sys,

@@ -5,6 +5,7 @@ A program named ansible-playbook (beside this file) stands in for Ansible and no
 a phase takes half a second. Everything lives in one temporary folder that goes with the program.
 """
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -45,12 +46,16 @@ class Bed:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def end_all(self):
         for process in self.running:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
                 process.wait()
+        self.running.clear()
+
+    def __exit__(self, *_):
+        self.end_all()
         if os.environ.get("KEEP"):
             print("kept: %s" % self.folder)
         else:
@@ -108,6 +113,33 @@ class Bed:
             print("ok: %s" % what)
         sys.stdout.flush()
         return not problems
+
+    def play(self, tests):
+        """[(what, function of a scene, argument...)]: each with a scene of its own; some at a time, for they wait.
+
+        ONLY=WORD plays those whose name has it.
+        """
+        tests = [test for test in tests if os.environ.get("ONLY", "") in test[0]]
+        context = multiprocessing.get_context("fork")
+        pool = context.Pool(int(os.environ.get("JOBS", "3")), usual_signals)  # pylint: disable=consider-using-with
+        try:
+            played = [pool.apply_async(self.play_one, (number, test)) for number, test in enumerate(tests)]
+            for test, problems in zip(tests, played):
+                self.check(test[0], problems.get(300))
+            pool.close()
+        finally:
+            pool.terminate()
+        return self.finish()
+
+    def play_one(self, number, test):
+        scene = Scene(self, "scene-%d" % number)
+        try:
+            return test[1](scene, *test[2:])
+        except Exception as error:  # pylint: disable=broad-except
+            return ["%s: %s" % (type(error).__name__, error)]
+        finally:
+            self.end_all()
+            scene.remove()
 
     def finish(self):
         print("%d passed, %d failed" % (self.passed, len(self.failed)))
@@ -248,11 +280,25 @@ class Machine:
         return problems
 
 
+def usual_signals():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def write_program(path, script):
     with open(path + ".new", "w", encoding="utf-8") as out:
         out.write("#!/bin/sh\n" + script)
     os.chmod(path + ".new", 0o755)
     os.rename(path + ".new", path)
+
+
+def expect(said, *texts):
+    flat = " ".join(said.split())
+    return ["not said: %s\n%s" % (text, said) for text in texts if text not in flat]
+
+
+def equal(what, got, wanted):
+    return [] if got == wanted else ["%s is %s, not %s" % (what, got, wanted)]
 
 
 def until(what, seconds=60):
