@@ -24,9 +24,11 @@ static int said_last(const struct store *store, struct err *err)
 
 	if (!phase)
 		return err_set(err, ERR_LOCK, "the state is %s now", state_name(store->state));
-	return err_set(err, ERR_LOCK, "the state is %s now: %s was %s at %s, by %s",
-		       state_name(store->state), phase, js_str(last, "outcome", "ended"),
-		       js_str(last, "at", "an unknown time"), js_str(last, "by", "somebody"));
+	return err_set(
+		err, ERR_LOCK, "the state is %s now: %s was %s on %s at %s (since %s), by %s",
+		state_name(store->state), phase, js_str(last, "outcome", "ended"),
+		js_str(last, "host", "an unknown machine"), js_str(last, "at", "an unknown time"),
+		js_str(last, "since", "an unknown time"), js_str(last, "by", "somebody"));
 }
 
 int others_were_faster(const struct store *store, struct err *err)

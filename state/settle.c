@@ -100,6 +100,7 @@ static struct json *make_entry(struct session *session, const struct plan *plan,
 	(void)js_set_str(entry, "to", state_name(row->to));
 	(void)js_set_str(entry, "outcome", outcome(row));
 	(void)js_set_str(entry, "by", session->by);
+	(void)js_set_str(entry, "host", session->host);
 	(void)js_set_str(entry, "since", plan->store.under_way.since);
 	(void)js_set_str(entry, "at", at);
 	(void)js_set_str(entry, "commit", session->base.hex);
