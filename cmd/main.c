@@ -20,14 +20,17 @@ static int no_command(struct err *err)
 }
 
 /* Whatever came of it, also "all is well": it may be the lack that was seen (err.h). */
-static int unless_starved(int rc, struct err *err)
+static int unless_ailing(int rc, struct err *err)
 {
-	if (!err_starved() || err->code == ERR_MACHINE)
+	const char *ailment = err_ailment();
+
+	if (!ailment || err->code == ERR_MACHINE)
 		return rc;
 	if (err->code)
-		err_prefix(err, "out of memory");
+		err_prefix(err, "%s", ailment);
 	else
-		(void)err_nomem(err);
+		(void)err_reason(err, ERR_MACHINE, "what was done or found is not to be relied on",
+				 "%s", ailment);
 	return err->code = ERR_MACHINE;
 }
 
@@ -51,7 +54,7 @@ static int run(int argc, char **argv, struct ui *ui, struct err *err)
 		rc = command->run(&options, ui, err);
 	/* A monitoring plug-in has a code and a line of its own for it. */
 	if (!command || command->run != cmd_check)
-		rc = unless_starved(rc, err);
+		rc = unless_ailing(rc, err);
 	options_release(&options);
 	return rc;
 }

@@ -54,14 +54,67 @@ static const char *remedy(int errno_value)
 	}
 }
 
+/* The first that was met; written once. */
+static struct {
+	atomic_int stage; /* 0: nothing, 1: being written, 2: there */
+	char text[1024];
+} ailment;
+
+void err_ail(int errno_value, const char *fmt, ...)
+{
+	int none = 0;
+	va_list ap;
+	size_t len;
+
+	if (!remedy(errno_value) || !atomic_compare_exchange_strong(&ailment.stage, &none, 1))
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(ailment.text, sizeof(ailment.text), fmt, ap);
+	va_end(ap);
+	len = strlen(ailment.text);
+	(void)snprintf(ailment.text + len, sizeof(ailment.text) - len, "%s%s", len ? ": " : "",
+		       errno_value == ENOMEM ? "out of memory" : strerror(errno_value));
+	atomic_store(&ailment.stage, 2);
+}
+
+const char *err_ailment(void)
+{
+	int stage = atomic_load(&ailment.stage);
+
+	return !stage ? NULL : stage == 2 ? ailment.text : "out of memory";
+}
+
+void err_forget(void)
+{
+	atomic_store(&ailment.stage, 0);
+}
+
+int err_reason(struct err *err, int code, const char *reason, const char *fmt, ...)
+{
+	static const int known[] = {ENOSPC, EDQUOT, EIO, EROFS, EMFILE, ENFILE, ENOMEM};
+	const char *help = NULL;
+	va_list ap;
+	size_t len;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !help; i++)
+		help = strstr(reason, strerror(known[i])) ? remedy(known[i]) : NULL;
+	va_start(ap, fmt);
+	code = err_vset(err, help ? ERR_MACHINE : code, fmt, ap);
+	va_end(ap);
+	if (!err)
+		return code;
+	len = strlen(err->msg);
+	(void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", reason);
+	(void)snprintf(err->hint, sizeof(err->hint), "%s", help ? help : "");
+	return code;
+}
+
 int err_sys(struct err *err, int errno_value, const char *fmt, ...)
 {
 	const char *help = remedy(errno_value);
 	int code = errno_value == ENOENT ? ERR_NOENT : help ? ERR_MACHINE : ERR_FAIL;
 	va_list ap;
 
-	if (errno_value == ENOMEM)
-		(void)err_nomem(NULL);
 	va_start(ap, fmt);
 	err_vset(err, code, fmt, ap);
 	va_end(ap);
@@ -75,21 +128,9 @@ int err_sys(struct err *err, int errno_value, const char *fmt, ...)
 	return code;
 }
 
-static atomic_bool starved;
-
-bool err_starved(void)
-{
-	return atomic_load(&starved);
-}
-
-void err_forget(void)
-{
-	atomic_store(&starved, false);
-}
-
 int err_nomem(struct err *err)
 {
-	atomic_store(&starved, true);
+	err_ail(ENOMEM, "%s", "");
 	err_set(err, ERR_MACHINE, "out of memory");
 	if (err)
 		(void)snprintf(err->hint, sizeof(err->hint), "%s", remedy(ENOMEM));

@@ -42,15 +42,20 @@ int err_vset(struct err *err, int code, const char *fmt, va_list ap)
  */
 int err_sys(struct err *err, int errno_value, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* "out of memory", ERR_MACHINE, with a hint. err may be NULL, as for all: err_starved is told. */
+/* The same, where the reason is a library's or another program's text that ends in such words. */
+int err_reason(struct err *err, int code, const char *reason, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* "out of memory", ERR_MACHINE, with a hint. err may be NULL, as for all: err_ail is told. */
 int err_nomem(struct err *err);
 /*
- * Whether this process was ever refused memory, also where somebody went on without it: what a
- * check has found since then may be the lack and not the thing. So nothing is published or settled
- * from then on, and the program ends with "out of memory" whatever it came to. A property of the
- * process, as its memory is. err_forget is for tests.
+ * What this machine refused to this process where somebody could not say so, and went on without:
+ * what a check has found since then may be the lack and not the thing. So nothing is published or
+ * settled from then on, and the program ends with this whatever it came to. A property of the
+ * process, as its memory is. Only errors of the kind of ERR_MACHINE are kept, and of these the
+ * first. err_ailment: NULL where there was none. err_forget is for tests.
  */
-bool err_starved(void);
+void err_ail(int errno_value, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *err_ailment(void);
 void err_forget(void);
 /*
  * For a function that says what is wrong with a file: rc becomes code, but for 0 and ERR_MACHINE,

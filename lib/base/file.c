@@ -334,24 +334,44 @@ int file_private_dirs(const char *base, const char *rest, struct err *err)
 	return not_missing(rc, err);
 }
 
+/* Whether it can be looked at: who asks has no place for an error of the disk. */
+static bool look(struct stat *st, const char *path)
+{
+	if (stat(path, st) == 0)
+		return true;
+	err_ail(errno, "cannot look at %s", path);
+	return false;
+}
+
 bool file_exists(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0;
+	return look(&st, path);
 }
 
 bool file_is_dir(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	return look(&st, path) && S_ISDIR(st.st_mode);
+}
+
+struct dirent *file_next(DIR *stream, const char *folder)
+{
+	struct dirent *entry;
+
+	errno = 0;
+	entry = readdir(stream);
+	if (!entry && errno)
+		err_ail(errno, "cannot read the folder %s", folder);
+	return entry;
 }
 
 char *path_join(const char *dir, const char *name)
 {
 	if (name[0] == '/' || !dir[0] || !strcmp(dir, "."))
-		return strdup(name);
+		return str_fmt("%s", name);
 	return str_fmt("%s%s%s", dir, str_ends(dir, "/") ? "" : "/", name);
 }
 

@@ -7,6 +7,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -55,8 +56,11 @@ int file_mkdirs(const char *path, mode_t mode, struct err *err);
  * to another user (root trusts any, as it runs what the repository's owner wrote).
  */
 int file_private_dirs(const char *base, const char *rest, struct err *err);
+/* A disk that cannot tell is no answer: err_ail has it. */
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
+/* readdir(3), where a disk that fails is not the folder's end: err_ail has it. */
+struct dirent *file_next(DIR *stream, const char *folder);
 
 /* write(2) until all is written; EINTR goes on. */
 int file_write_all(int fd, const void *data, size_t len, const char *name, struct err *err);

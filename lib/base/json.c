@@ -91,7 +91,7 @@ static int dump(struct buf *out, const struct json *value, size_t flags, struct 
 	struct buf text;
 	int rc = 0;
 
-	if (err_starved())
+	if (err_ailment())
 		return err_nomem(err);
 	buf_init(&text, out->max);
 	if (json_dump_callback(in(value), add_chunk, &text, flags | JSON_ENCODE_ANY) < 0)

@@ -6,7 +6,7 @@
  * refused when parsing. Object keys keep the order in which they were set.
  *
  * Building is sticky, as a buffer's is: a value that there was no memory for is missing, and from
- * then on js_dump refuses every text of this process (err_starved). So a document is built without
+ * then on js_dump refuses every text of this process (err_ailment). So a document is built without
  * a check on each line, and none is ever written that lacks something.
  */
 #ifndef BASE_JSON_H

@@ -63,7 +63,7 @@ static void remove_temporaries(const char *full)
 	DIR *stream = dir && prefix ? opendir(dir) : NULL;
 	struct dirent *entry;
 
-	while (stream && (entry = readdir(stream))) {
+	while (stream && (entry = file_next(stream, dir))) {
 		if (str_starts(entry->d_name, prefix) &&
 		    strlen(entry->d_name) == strlen(prefix) + 6)
 			(void)unlinkat(dirfd(stream), entry->d_name, 0);

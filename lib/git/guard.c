@@ -128,7 +128,7 @@ static int each_left(struct repo *repo, int tries,
 	struct dirent *entry;
 	int rc = 0;
 
-	while (!rc && stream && (entry = readdir(stream))) {
+	while (!rc && stream && (entry = file_next(stream, dir))) {
 		char *path = entry->d_name[0] == '.' ? NULL : path_join(dir, entry->d_name);
 		struct note note;
 

@@ -59,6 +59,6 @@ int git_fail(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return err_set(err, ERR_FAIL, "%s: %s", text,
-		       last && last->message ? last->message : "no reason given");
+	return err_reason(err, ERR_FAIL, last && last->message ? last->message : "no reason given",
+			  "%s", text);
 }

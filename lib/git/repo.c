@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "git/internal.h"
 
 /* libgit2 gives folders with a slash at the end. */
@@ -16,6 +17,16 @@ static char *without_slash(const char *path)
 	return strndup(path, len);
 }
 
+/* libgit2 looks further where it cannot read what is there. */
+static bool damaged(const char *dir)
+{
+	char *path = path_join(dir, ".git");
+	bool there = path && file_exists(path);
+
+	free(path);
+	return there;
+}
+
 static int open_failed(struct err *err, int code, const char *dir)
 {
 	const git_error *last = git_error_last();
@@ -25,6 +36,11 @@ static int open_failed(struct err *err, int code, const char *dir)
 	if (code == GIT_EOWNER || strstr(why, "safe.directory")) {
 		err_set(err, ERR_USAGE, "%s: the git repository belongs to another user", dir);
 		err_hint(err, "if you trust it: git config --global --add safe.directory DIR");
+	} else if (code == GIT_ENOTFOUND && damaged(dir)) {
+		err_set(err, ERR_FAIL, "%s/.git: something in it is missing or cannot be read",
+			dir);
+		err_hint(err, "'git -C DIR status' and the kernel's log (dmesg) say more");
+		return ERR_FAIL;
 	} else if (code == GIT_ENOTFOUND) {
 		err_set(err, ERR_USAGE, "%s: not in a git repository", dir);
 		err_hint(err, "change into the Ansible repository, or name it with -C");
@@ -36,7 +52,7 @@ static int open_failed(struct err *err, int code, const char *dir)
 		err_hint(err, "use a plain clone (git clone URL), without partial clone or "
 			      "a configuration of its own for each work tree");
 	} else {
-		err_set(err, ERR_USAGE, "%s: cannot open the git repository: %s", dir, why);
+		return err_reason(err, ERR_USAGE, why, "%s: cannot open the git repository", dir);
 	}
 	return ERR_USAGE;
 }

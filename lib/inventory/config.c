@@ -110,7 +110,7 @@ static int list_folders(struct strs *out, const struct config *config, struct er
 	stream = opendir(dir);
 	if (!stream && errno != ENOENT)
 		rc = err_sys(err, errno, ENVIRONMENTS_DIR);
-	while (stream && !rc && (errno = 0, entry = readdir(stream))) {
+	while (stream && !rc && (entry = file_next(stream, ENVIRONMENTS_DIR))) {
 		if (entry->d_name[0] == '.')
 			continue;
 		path = path_join(dir, entry->d_name);

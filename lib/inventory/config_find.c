@@ -108,8 +108,10 @@ static int check_readable(const struct config *config, const struct environment 
 	if (!full)
 		return err_nomem(err);
 	if (access(full, R_OK) != 0)
-		rc = err_set(err, ERR_USAGE, "%s of environment '%s': %s: %s", what, env->name,
-			     path, strerror(errno));
+		rc = err_blame(
+			err,
+			err_sys(err, errno, "%s of environment '%s': %s", what, env->name, path),
+			ERR_USAGE);
 	else if (!folder_too && file_is_dir(full))
 		rc = err_set(err, ERR_USAGE, "%s of environment '%s': %s is a folder", what,
 			     env->name, path);

@@ -192,7 +192,7 @@ static int list_folder(struct strs *out, const char *full, struct err *err)
 
 	if (!stream)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(err, errno, "%s", full);
-	while (!rc && (entry = readdir(stream))) {
+	while (!rc && (entry = file_next(stream, full))) {
 		if (entry->d_name[0] != '.')
 			rc = strs_add(out, entry->d_name, err);
 	}

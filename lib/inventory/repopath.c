@@ -73,9 +73,15 @@ static int resolve(char **real, const char **rest, const char *root, const char 
 		if (*real || errno == ENOMEM)
 			break;
 		if ((errno != ENOENT && errno != ENOTDIR) || lstat(full, &st) == 0) {
-			rc = err_set(err, ERR_USAGE, "'%s' cannot be followed: %s", path,
-				     errno == ENOENT ? "a symbolic link leads nowhere"
-						     : strerror(errno));
+			rc = errno == ENOENT
+				     ? err_set(err, ERR_USAGE,
+					       "'%s' cannot be followed: a symbolic link leads "
+					       "nowhere",
+					       path)
+				     : err_blame(
+					       err,
+					       err_sys(err, errno, "'%s' cannot be followed", path),
+					       ERR_USAGE);
 			break;
 		}
 		slash = strrchr(full + root_len, '/');

@@ -12,6 +12,7 @@
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include "base/strs.h"
 #include "pki/native.h"
 
 struct cert {
@@ -43,7 +44,7 @@ static char *bio_text(BIO *bio)
 	char *data = NULL;
 	long len = BIO_get_mem_data(bio, &data);
 
-	return len > 0 ? strndup(data, (size_t)len) : strdup("");
+	return str_fmt("%.*s", len > 0 ? (int)len : 0, len > 0 ? data : "");
 }
 
 char *name_text(const X509_NAME *name)
@@ -95,8 +96,8 @@ static int read_serial(struct cert *cert)
 	char *decimal = number ? BN_bn2dec(number) : NULL;
 
 	if (hex && decimal) {
-		cert->serial_hex = strdup(hex);
-		cert->serial_decimal = strdup(decimal);
+		cert->serial_hex = str_fmt("%s", hex);
+		cert->serial_decimal = str_fmt("%s", decimal);
 	}
 	OPENSSL_free(hex);
 	OPENSSL_free(decimal);

@@ -145,7 +145,7 @@ int keys_generate(struct key **out, const enum key_alg *algs, size_t n, unsigned
 		return err_nomem(err);
 	started = start(&pool, ids, count);
 	if (!started)
-		pool.rc = err_set(err, ERR_FAIL, "cannot start a thread to make keys");
+		pool.rc = err_sys(err, EAGAIN, "cannot start a thread to make keys");
 	watch(&pool, progress, ctx);
 	for (unsigned i = 0; i < started; i++)
 		(void)pthread_join(ids[i], NULL);

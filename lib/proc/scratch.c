@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/strs.h"
 
 #define PREFIX "certrotate-scratch-"
@@ -73,7 +74,7 @@ static void remove_stale(const char *base)
 	DIR *dir = opendir(base);
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir)) != NULL) {
+	while (dir && (entry = file_next(dir, base)) != NULL) {
 		char *path;
 
 		if (!str_starts(entry->d_name, PREFIX))
