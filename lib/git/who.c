@@ -4,9 +4,8 @@
 #include "git/commit.h"
 #include "git/internal.h"
 
-#define NAMED_MAX   3
-#define FIELDS	    4
-#define OWN_TRAILER "%(trailers:key=Certrotate-Environment,valueonly,separator=%x20)"
+#define NAMED_MAX 3
+#define FIELDS	  4
 
 /* Splits "HASH US DATE US TRAILER US NAME"; false where it is no such line. */
 static bool split(char *line, char *fields[FIELDS])
@@ -48,6 +47,9 @@ static void say(struct buf *out, char *text)
 int commit_who_changed(struct buf *out, struct repo *repo, const struct oid *tip, const char *path,
 		       struct err *err)
 {
+	static const char format[] =
+		"--format=%h%x1f%cd%x1f%(trailers:key=Certrotate-Environment,valueonly,"
+		"separator=%x20)%x1f%an";
 	const char *const args[] = {
 		"--literal-pathspecs",
 		"log",
@@ -56,7 +58,7 @@ int commit_who_changed(struct buf *out, struct repo *repo, const struct oid *tip
 		"--no-show-signature",
 		"--no-color",
 		"--date=short",
-		"--format=%h%x1f%cd%x1f" OWN_TRAILER "%x1f%an",
+		format,
 		tip->hex,
 		"--",
 		path,
