@@ -17,8 +17,7 @@ struct doing {
 
 static void show_plan(struct ui *ui, const struct plan *plan)
 {
-	ui_say(ui, "%s%s%s", ui->color_err ? "\033[1m" : "", plan->summary,
-	       ui->color_err ? "\033[0m" : "");
+	ui_say(ui, "%s%s%s", ui_color_err(ui, UI_BOLD), plan->summary, ui_color_err(ui, UI_PLAIN));
 	ui_say(ui, "  from %s to %s; %s", state_name(plan->row.from), state_name(plan->row.to),
 	       plan->scope);
 	for (size_t i = 0; i < plan->files.count; i++)

@@ -29,6 +29,11 @@ const char *ui_color(const struct ui *ui, enum ui_color which)
 	return color(ui, ui->color_out, which);
 }
 
+const char *ui_color_err(const struct ui *ui, enum ui_color which)
+{
+	return color(ui, ui->color_err, which);
+}
+
 /* The columns of the terminal that this is; 0 where it is none. */
 static size_t width_of(FILE *file)
 {

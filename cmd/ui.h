@@ -62,5 +62,7 @@ struct json *ui_findings_json(const struct findings *findings);
 /* What makes a colour on standard output, or "" where it has none: for ui_out and ui_prose alone.
  */
 const char *ui_color(const struct ui *ui, enum ui_color color);
+/* The same for standard error: for ui_say. */
+const char *ui_color_err(const struct ui *ui, enum ui_color color);
 
 #endif

@@ -105,16 +105,23 @@ void session_close(struct session *session)
 int session_identity(struct session *session, struct err *err)
 {
 	struct identity identity = {0};
+	struct buf text;
 	int rc;
 
 	if (session->by)
 		return 0;
 	rc = repo_identity(&identity, session->repo, err);
-
+	/* It is kept in the state and shown to colleagues: whatever somebody calls himself. */
+	buf_init(&text, BUF_TEXT_MAX);
 	if (!rc) {
-		session->by = str_fmt("%s <%s>", identity.name, identity.email);
+		buf_add_safe(&text, identity.name, strlen(identity.name));
+		buf_adds(&text, " <");
+		buf_add_safe(&text, identity.email, strlen(identity.email));
+		buf_addc(&text, '>');
+		session->by = buf_detach(&text);
 		rc = session->by ? 0 : err_nomem(err);
 	}
+	buf_release(&text);
 	identity_release(&identity);
 	return rc;
 }

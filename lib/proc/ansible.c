@@ -16,7 +16,8 @@
 #include "proc/filter.h"
 #include "proc/scratch.h"
 
-#define FILTERED_MAX ((size_t)1 << 20) /* of one read */
+#define FILTERED_MAX ((size_t)1 << 20)	 /* of one read */
+#define LOG_MAX	     ((size_t)256 << 20) /* of one run */
 #define TICK_MS	     1000
 
 struct run {
@@ -32,6 +33,7 @@ struct run {
 	struct strs args, set, unset;
 	int log_fd;
 	bool log_failed;
+	size_t logged;
 	int64_t started;
 };
 
@@ -73,6 +75,14 @@ static void write_log(struct run *run)
 
 	if (run->log_fd < 0 || run->log_failed || !run->plain.len)
 		return;
+	run->logged += run->plain.len;
+	if (run->logged > LOG_MAX) {
+		run->log_failed = true;
+		log_line(run->spec->log, LOG_WARNING,
+			 "%s: Ansible says more than %zu MiB; the rest is not kept",
+			 run->spec->log_path, LOG_MAX >> 20);
+		return;
+	}
 	if (file_write_all(run->log_fd, run->plain.data, run->plain.len, run->spec->log_path,
 			   &err)) {
 		run->log_failed = true;

@@ -41,7 +41,8 @@ struct ansible_spec {
 	const char *vault_password_file; /* a file or executable; NULL: as Ansible finds it */
 	mode_t umask;			 /* for what it makes here; 0: 022 */
 	int64_t deadline_s;		 /* 0: ANSIBLE_DEADLINE_S */
-	/* Gets the whole filtered output; made with mode 0600, its directories with 0700. */
+	/* Gets the filtered output, 256 MiB of it; made with mode 0600, its directories with 0700.
+	 */
 	const char *log_path;
 	const char *title;	/* for progress: "rollout"; NULL: the playbook's name */
 	size_t hosts;		/* how many are expected, for progress; 0: not known */

@@ -29,6 +29,9 @@ static const char *const settings[] = {
 	"ANSIBLE_ENABLE_TASK_DEBUGGER=0",
 	"ANSIBLE_INVENTORY_UNPARSED_FAILED=1",
 	"PYTHONUNBUFFERED=1",
+	/* Callbacks get results unfiltered, and keep them (log_plays, junit, ara): none but ours.
+	 */
+	"ANSIBLE_CALLBACKS_ENABLED=",
 };
 
 /* argparse(3) of Python takes "--dif" for "--diff", and "-vD" for "-v -D". */
@@ -141,6 +144,9 @@ int ansible_env(struct strs *set, struct strs *unset, const struct ansible_spec 
 	}
 	if (!rc)
 		rc = strs_addf(set, err, "ANSIBLE_LOCAL_TEMP=%s", temp);
+	/* Nor those that need not be enabled: nothing is in there but temporary folders. */
+	if (!rc)
+		rc = strs_addf(set, err, "ANSIBLE_CALLBACK_PLUGINS=%s", temp);
 	if (!rc)
 		rc = strs_add(set, spec->color ? "ANSIBLE_FORCE_COLOR=1" : "ANSIBLE_NOCOLOR=1",
 			      err);
