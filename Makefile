@@ -10,7 +10,8 @@
 #   make faults     each own allocation and system call fails once (SAMPLE= seconds, ONLY=)
 #   make analyze    gcc's, cppcheck's and clang's analyzers at full depth (PARTS=, FILES=)
 #   make cover      which lines the tests reach, by room (PARTS=unit, PARTS=report)
-#   make lint asan fuzz differential install uninstall dist clean
+#   make fuzz       each parser against random input, for a minute (SECONDS=, FUZZERS=); fuzz-merge
+#   make lint asan differential install uninstall dist clean
 
 VERSION = 0.1.0
 BUILD ?= build
@@ -55,6 +56,9 @@ SUPPORT_OBJ = $(SUPPORT_SRC:%.c=$(BUILD)/obj/%.o)
 # One check program for each room that has a folder below tests/.
 SUITES = $(filter $(ROOMS) state cmd, $(notdir $(patsubst %/,%,$(wildcard tests/*/))))
 SUITE_BINS = $(SUITES:%=$(BUILD)/tests/%)
+# Each parser against random input; the kept inputs of all of them are run again by every test.
+FUZZERS = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+REPLAY = $(BUILD)/tests/fuzz
 
 all: $(BUILD)/certrotate
 
@@ -96,8 +100,8 @@ deps:
 # All that a person or CI runs: the integration tests with real servers first, so that check's
 # summary lines close the output.
 test: deps
-	$(MAKE) all $(SUITE_BINS) $(BUILD)/tests/differential
-	tests/run $(BUILD) $(SUITES)
+	$(MAKE) all $(SUITE_BINS) $(REPLAY) $(BUILD)/tests/differential
+	tests/run $(BUILD) $(SUITES) fuzz
 
 # The unit suites alone, without looking for packages.
 unit: $(SUITE_BINS)
@@ -105,8 +109,8 @@ unit: $(SUITE_BINS)
 
 asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" unit-all
-unit-all: $(SUITE_BINS)
-	tests/run --unit $(BUILD) $(SUITES)
+unit-all: $(SUITE_BINS) $(REPLAY)
+	tests/run --unit $(BUILD) $(SUITES) fuzz
 
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -188,23 +192,45 @@ $(BUILD)/bench-%: bench/%.c
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
 
-# Each parser against random input, for SECONDS each; findings stay in build/fuzz.
+# SECONDS each, one after the other: make fuzz FUZZERS="fuzz_filter fuzz_certs" SECONDS=600. What
+# they find new is kept in build/fuzz/corpus, what makes one fail in build/fuzz.
 SECONDS ?= 60
-FUZZERS = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_FLAGS = -O1 -g -fsanitize=address,undefined
+FUZZ_FLAGS = -O1 -g -fno-sanitize-recover=all -fsanitize=address,undefined
+FUZZ_LIMITS = -timeout=20 -rss_limit_mb=4096
 
-fuzz:
+fuzz fuzz-merge:
 	tools/deps clang-14 libclang-rt-14-dev
-	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang-14 CFLAGS="$(FUZZ_FLAGS),fuzzer-no-link" fuzz-all
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang-14 CFLAGS="$(FUZZ_FLAGS),fuzzer-no-link" $@-all
 fuzz-all: $(FUZZERS:%=$(BUILD)/%)
-	for fuzzer in $^; do \
-		$$fuzzer -max_total_time=$(SECONDS) -print_final_stats=1 -print_funcs=0 -timeout=20 -rss_limit_mb=4096 \
-			-artifact_prefix=$$fuzzer- -verbosity=0 || exit 1; \
+	for fuzzer in $(FUZZERS); do \
+		name=$${fuzzer#fuzz_}; words=tests/fuzz/$$name.dict; \
+		mkdir -p $(BUILD)/corpus/$$name; \
+		[ -f $$words ] && words=-dict=$$words || words=; \
+		$(BUILD)/$$fuzzer -max_total_time=$(SECONDS) $(FUZZ_LIMITS) $$words -print_final_stats=1 \
+			-print_funcs=0 -verbosity=0 -artifact_prefix=$(BUILD)/$$fuzzer- \
+			$(BUILD)/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
+
+# What build/fuzz/corpus covers beyond tests/fuzz/corpus, in as few inputs as do, goes there.
+fuzz-merge-all: $(FUZZERS:%=$(BUILD)/%)
+	for fuzzer in $(FUZZERS); do \
+		name=$${fuzzer#fuzz_}; \
+		mkdir -p $(BUILD)/corpus/$$name tests/fuzz/corpus/$$name; \
+		$(BUILD)/$$fuzzer -merge=1 $(FUZZ_LIMITS) -max_len=$(MERGE_MAX) -artifact_prefix=$(BUILD)/$$fuzzer- \
+			-verbosity=0 tests/fuzz/corpus/$$name $(BUILD)/corpus/$$name || exit 1; \
+	done
+MERGE_MAX ?= 8192
 
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/%.c $(BUILD)/libcertrotate.a
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
+# The fuzzers without libFuzzer, each under its own name in one program.
+$(BUILD)/obj/tests/fuzz/%.o: CFLAGS += $(if $(filter fuzz_%,$(notdir $*)),-DLLVMFuzzerTestOneInput=$(notdir $*))
+$(REPLAY): $(FUZZERS:%=$(BUILD)/obj/tests/fuzz/%.o) $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libcertrotate.a
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -o $@ $^ $(LIBRARY_LIBS)
 
 lint: deps
 	tools/lint $(VERSION) $(filter-out -Werror,$(WARNINGS))
@@ -253,7 +279,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan differential torture races faults fuzz fuzz-all demo bench-proof bench-verify lint analyze cover cover-all install uninstall dist clean
+.PHONY: all deps test unit unit-all asan differential torture races faults fuzz fuzz-all fuzz-merge fuzz-merge-all demo bench-proof bench-verify lint analyze cover cover-all install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

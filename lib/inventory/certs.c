@@ -125,6 +125,32 @@ static int read_document(struct certs *certs, struct err *err)
 	return rc;
 }
 
+/*
+ * YAML 1.1 ends lines also with NEL, LS and PS (section 4.2), as Ansible's reader does; editors,
+ * git and people do not see a line end there, so where a value ends would be two things.
+ */
+static int refuse_odd_line_ends(const char *text, size_t len, const char *name, struct err *err)
+{
+	static const struct {
+		const char *bytes, *name;
+	} ends[] = {{"\xc2\x85", "U+0085"}, {"\xe2\x80\xa8", "U+2028"}, {"\xe2\x80\xa9", "U+2029"}};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		const char *at = memmem(text, len, ends[i].bytes, strlen(ends[i].bytes));
+		size_t line = 1;
+
+		if (!at)
+			continue;
+		for (const char *c = text; c < at; c++)
+			line += *c == '\n';
+		err_set(err, ERR_FAIL, "%s:%zu: %s, which ends a line for YAML alone", name, line,
+			ends[i].name);
+		return err_hint(err, "put an ordinary line end in its place, or write it as an "
+				     "escape in double quotes");
+	}
+	return 0;
+}
+
 int certs_open(struct certs **out, const char *text, size_t len, const char *name,
 	       struct arena *arena, struct err *err)
 {
@@ -135,6 +161,7 @@ int certs_open(struct certs **out, const char *text, size_t len, const char *nam
 	if (!certs)
 		return err_nomem(err);
 	rc = yaml_parse(&certs->yaml, text, len, name, arena, err);
+	rc = rc ? rc : refuse_odd_line_ends(text, len, name, err);
 	if (rc)
 		goto out;
 	certs->text = yaml_text(certs->yaml, &certs->len);

@@ -115,6 +115,13 @@ static void text_char(struct filter *filter, char c)
 	filter->dashes = filter->matched = 0;
 }
 
+/* No header of a key: the word is given out, and what follows it may hold another marker. */
+static void no_header(struct filter *filter)
+{
+	give_held(filter, filter->held[0] == '-' ? sizeof("-----BEGIN") - 1 : sizeof("BEGIN") - 1);
+	look_again(filter);
+}
+
 /*
  * Capital letters make the label; spaces, line ends in any writing and colours may lie between
  * them. Other kinds of PEM, and text that happens to hold the word, are given out.
@@ -131,13 +138,9 @@ static void header_char(struct filter *filter, char c)
 		filter->matched = c == LABEL[0] ? 1 : 0;
 	if (filter->matched == sizeof(LABEL) - 1) {
 		remove_key(filter, KEY);
-	} else if (filter->dashes == DASHES) {
+	} else if (filter->dashes == DASHES || filter->held_len == word + LABEL_MAX) {
 		/* The closing dashes may be the first ones of the next header. */
-		give_held(filter, filter->held_len - DASHES);
-		look_again(filter);
-	} else if (filter->held_len == word + LABEL_MAX) {
-		give_held(filter, word);
-		look_again(filter);
+		no_header(filter);
 	}
 }
 
@@ -187,12 +190,47 @@ static void key_char(struct filter *filter, char c)
 	filter->dashes = filter->matched = 0;
 }
 
+/* Where a whole marker begins in the held bytes, or at their end a part of one; else their number.
+ */
+static size_t find_marker(const struct filter *filter)
+{
+	size_t at = 0;
+
+	for (; at < filter->held_len; at++) {
+		if (begins_marker(filter->held + at, filter->held_len - at) >= 0)
+			break;
+		for (size_t i = 0; i < sizeof(markers) / sizeof(markers[0]); i++) {
+			size_t len = strlen(markers[i]);
+
+			if (filter->held_len - at >= len &&
+			    memcmp(filter->held + at, markers[i], len) == 0)
+				return at;
+		}
+	}
+	return at;
+}
+
+/* Behind one that was cut short the next key may begin. */
 static void footer_char(struct filter *filter, char c)
 {
+	size_t marker;
+
+	filter->held[filter->held_len++] = c;
 	filter->dashes = c == '-' ? filter->dashes + 1 : 0;
-	filter->matched++;
-	if (filter->dashes < DASHES && c != '\n' && filter->matched < LABEL_MAX)
+	if (filter->dashes < DASHES && c != '\n' && filter->held_len < LABEL_MAX)
 		return;
+	if (filter->dashes == DASHES)
+		filter->held_len -= DASHES;
+	marker = find_marker(filter);
+	if (marker < filter->held_len) {
+		if (filter->dashes == DASHES)
+			filter->held_len += DASHES;
+		filter->held_len -= marker;
+		memmove(filter->held, filter->held + marker, filter->held_len);
+		look_again(filter);
+		return;
+	}
+	drop_held(filter);
 	filter->state = TEXT;
 	if (c == '\n')
 		filter->emit(filter->ctx, "\n", 1);
@@ -260,7 +298,9 @@ void filter_end(struct filter *filter)
 		filter->emit(filter->ctx, "\n", 1);
 		look_again(filter);
 	}
-	if (filter->state == TEXT || filter->state == HEADER)
+	while (filter->state == HEADER)
+		no_header(filter);
+	if (filter->state == TEXT)
 		give_held(filter, filter->held_len);
 	drop_held(filter);
 	filter->state = TEXT;

@@ -36,6 +36,10 @@ static const struct row unreadable[] = {
 	{"certs:\n  server:\n    db1: x\n    db1: y\n",
 	 "c.yml:4: certs.server.db1: the key stands here twice, first in line 3"},
 	{"certs: {}\n---\ncerts: {}\n", "c.yml:2: a second document begins; one file holds one"},
+	{"certs:\n  server:\n    db1: |\n      x\n  \xc2\x85    db2: y\n",
+	 "c.yml:5: U+0085, which ends a line for YAML alone"},
+	{"certs:\n  server:\n    db1: 'a\xe2\x80\xa8 b'\n",
+	 "c.yml:3: U+2028, which ends a line for YAML alone"},
 };
 
 START_TEST(what_cannot_be_read_is_refused)
