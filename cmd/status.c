@@ -14,7 +14,8 @@
 static void print_generations(struct ui *ui, const struct store *store)
 {
 	if (store->new_gen)
-		ui_out(ui, "  chain     %s, going to %s (rotation %s)\n", store->old_gen,
+		ui_out(ui, "  chain     %s%sgoing to %s (rotation %s)\n",
+		       store->old_gen ? store->old_gen : "", store->old_gen ? ", " : "",
 		       store->new_gen, store->rotation);
 	else if (store->old_gen)
 		ui_out(ui, "  chain     %s%s%s\n", store->old_gen,

@@ -225,6 +225,9 @@ static int publish(struct session *session, struct plan *plan, const struct run_
 	if (!rc && again)
 		rc = err_set(err, ERR_LOCK, "the branch %s moves too fast: try again",
 			     session->env->base);
+	/* Published is a branch then, and its merge is awaited; the error says so. */
+	if (rc == ERR_GATE && session->settle_ref)
+		(void)mark(session, plan, "publish", "end", NULL);
 	if (rc)
 		return rc;
 	store_release(&session->store);

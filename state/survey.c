@@ -71,8 +71,11 @@ static int note_state(struct survey *survey, struct session *session, struct err
 	struct err awaited = {0};
 	int rc = 0;
 
-	rc = unfinished_note(&survey->findings, session, err);
-	if (!rc && !store->under_way.active && step_awaited(session, &awaited) == ERR_GATE)
+	if (store->under_way.active)
+		rc = unfinished_note(&survey->findings, session, err);
+	else if (step_awaited(session, &awaited) != ERR_GATE)
+		rc = interrupted_note(&survey->findings, session, err);
+	else
 		rc = findings_add(&survey->findings, "awaited", SEVERITY_BLOCK, env->base,
 				  awaited.hint, err, "%s", awaited.msg);
 	for (size_t i = 0; i < store->behind.count && !rc; i++)
@@ -164,7 +167,7 @@ static char *next_command(const struct session *session)
 	const char *verb = direction_verb(store->under_way.active ? store->under_way.direction
 								  : DIRECTION_FORWARD);
 
-	if (store->state == STATE_ABSENT)
+	if (store->state == STATE_ABSENT && !store->under_way.active)
 		return str_fmt("certrotate next --first --env %s", env);
 	return str_fmt("certrotate %s --env %s", verb, env);
 }

@@ -49,7 +49,7 @@ static const char *advice_for(const struct under_way *under_way, bool elsewhere)
 	return "'certrotate next' goes on, 'certrotate revert' takes it back";
 }
 
-static int note_under_way(struct findings *out, const struct session *session, struct err *err)
+int unfinished_note(struct findings *out, const struct session *session, struct err *err)
 {
 	const struct under_way *under_way = &session->store.under_way;
 	bool elsewhere = under_way->host && strcmp(under_way->host, session->host) != 0;
@@ -73,13 +73,11 @@ static bool settled_since(const struct store *store, const char *at)
 	return count && strcmp(js_str(js_at(store->history, count - 1), "at", ""), at) >= 0;
 }
 
-int unfinished_note(struct findings *out, const struct session *session, struct err *err)
+int interrupted_note(struct findings *out, const struct session *session, struct err *err)
 {
 	const struct journal *journal = &session->journal;
 	bool back;
 
-	if (session->store.under_way.active)
-		return note_under_way(out, session, err);
 	if (!journal_last_is(journal, "publish", "begin") ||
 	    settled_since(&session->store, journal->last_at))
 		return 0;

@@ -8,10 +8,15 @@
 #include "state/session.h"
 
 /*
- * Adds one finding: "unfinished" where a phase is under way (since when, by whom, how far it came
- * by this machine's journal, what to type), "interrupted" where this machine began one of which
- * nothing was published. Neither: nothing.
+ * Adds "unfinished" for the phase that is under way: since when, by whom, how far it came by this
+ * machine's journal, what to type.
  */
 int unfinished_note(struct findings *out, const struct session *session, struct err *err);
+
+/*
+ * Where nothing is under way, and no branch waits to be merged: adds "interrupted" where this
+ * machine began a phase of which nothing was published, else nothing.
+ */
+int interrupted_note(struct findings *out, const struct session *session, struct err *err);
 
 #endif

@@ -208,6 +208,7 @@ static int start(struct run *run, struct err *err)
 		.err_to_out = true,
 		.umask = spec->umask ? spec->umask : 022,
 		.guard = true,
+		.guard_removes = run->scratch.path,
 		.terminal = spec->terminal,
 		.finishes = spec->finishes,
 		.deadline_ms = (spec->deadline_s ? spec->deadline_s : ANSIBLE_DEADLINE_S) * 1000,

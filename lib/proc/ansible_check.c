@@ -52,6 +52,7 @@ static int run_it(struct child_result *result, struct buf *out, const struct ans
 	rc = rc ? rc : ansible_args(&args, &look, err);
 	rc = rc ? rc : scratch_make(&scratch, err);
 	rc = rc ? rc : ansible_env(&set, &unset, &look, scratch.path, err);
+	child.guard_removes = scratch.path;
 	child.argv = (const char *const *)args.items;
 	child.env_set = (const char *const *)set.items;
 	child.env_unset = (const char *const *)unset.items;

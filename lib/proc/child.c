@@ -404,7 +404,8 @@ int child_start(struct child **out, struct loop *loop, const struct child_spec *
 		return rc;
 	}
 	if (spec->guard)
-		guard_start(&child->guard, child->launched.pid, child->spec.grace_ms);
+		guard_start(&child->guard, child->launched.pid, child->spec.grace_ms,
+			    spec->guard_removes);
 	if (spec->terminal)
 		foreground_start(&child->foreground, loop, child->launched.pid);
 	arm(child, child->spec.deadline_ms);

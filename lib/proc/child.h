@@ -60,11 +60,12 @@ struct child_spec {
 	 * ended by it. The second one ends it.
 	 */
 	bool finishes;
-	bool guard;	     /* when we are killed its whole group ends, not the leader alone */
-	mode_t umask;	     /* 0: ours (secret_harden_process makes that 077) */
-	int64_t deadline_ms; /* 0: CHILD_DEADLINE_MS */
-	int64_t grace_ms;    /* between SIGTERM and SIGKILL; 0: CHILD_GRACE_MS */
-	int64_t linger_ms;   /* after the leader's end; 0: CHILD_LINGER_MS */
+	bool guard; /* when we are killed its whole group ends, not the leader alone */
+	const char *guard_removes; /* a folder that goes with it then; NULL: none */
+	mode_t umask;		   /* 0: ours (secret_harden_process makes that 077) */
+	int64_t deadline_ms;	   /* 0: CHILD_DEADLINE_MS */
+	int64_t grace_ms;	   /* between SIGTERM and SIGKILL; 0: CHILD_GRACE_MS */
+	int64_t linger_ms;	   /* after the leader's end; 0: CHILD_LINGER_MS */
 	const char *hint; /* for the operator where the program is not there; NULL: by its name */
 	/* For child_run alone, which makes its own loop. */
 	struct sys *sys;	/* NULL: the machine's */

@@ -9,19 +9,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* $1: the group; $2: seconds between SIGTERM and SIGKILL. read ends when the pipe does. */
+/*
+ * $1: the group; $2: seconds between SIGTERM and SIGKILL; $3: a folder to remove, or nothing. read
+ * ends when the pipe does.
+ */
 static const char script[] = "read -r end\n"
 			     "kill -TERM -\"$1\" && kill -CONT -\"$1\"\n"
 			     "left=$2\n"
 			     "while [ \"$left\" -gt 0 ] && kill -0 -\"$1\"; do\n"
 			     "	sleep 1; left=$((left - 1))\n"
 			     "done\n"
-			     "kill -KILL -\"$1\"\n";
+			     "kill -KILL -\"$1\"\n"
+			     "[ -z \"$3\" ] || rm -rf -- \"$3\"\n";
 
-static int spawn(struct guard *guard, int lifeline, char *group, char *grace)
+static int spawn(struct guard *guard, int lifeline, char *group, char *grace, const char *remove)
 {
 	char name[] = "certrotate-guard", flag[] = "-c";
-	char *const argv[] = {name, flag, (char *)(uintptr_t)script, name, group, grace, NULL};
+	char *const argv[] = {name,  flag,  (char *)(uintptr_t)script, name,
+			      group, grace, (char *)(uintptr_t)remove, NULL};
 	char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 	char *const env[] = {path, NULL};
 	posix_spawn_file_actions_t actions;
@@ -51,7 +56,7 @@ static int spawn(struct guard *guard, int lifeline, char *group, char *grace)
 	return rc ? -1 : 0;
 }
 
-void guard_start(struct guard *guard, pid_t group, int64_t grace_ms)
+void guard_start(struct guard *guard, pid_t group, int64_t grace_ms, const char *remove)
 {
 	char group_text[16], grace_text[24];
 	int fds[2];
@@ -62,7 +67,7 @@ void guard_start(struct guard *guard, pid_t group, int64_t grace_ms)
 	(void)snprintf(group_text, sizeof(group_text), "%d", (int)group);
 	(void)snprintf(grace_text, sizeof(grace_text), "%lld", (long long)(grace_ms + 999) / 1000);
 	guard->fd = fds[1];
-	if (spawn(guard, fds[0], group_text, grace_text)) {
+	if (spawn(guard, fds[0], group_text, grace_text, remove ? remove : "")) {
 		guard->pid = -1;
 		guard_end(guard);
 	}

@@ -20,8 +20,11 @@ struct guard {
 		-1, -1                                                                             \
 	}
 
-/* Not being able to is no error: the leader's end is still sure. */
-void guard_start(struct guard *guard, pid_t group, int64_t grace_ms);
+/*
+ * remove: a folder that goes with the group, as nobody else is left to remove it; NULL: none. Not
+ * being able to is no error: the leader's end is still sure.
+ */
+void guard_start(struct guard *guard, pid_t group, int64_t grace_ms, const char *remove);
 /* Before the leader is reaped, so that the group's number is never another's. */
 void guard_end(struct guard *guard);
 

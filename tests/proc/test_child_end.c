@@ -296,14 +296,24 @@ END_TEST
 
 START_TEST(guarded_group_ends_with_the_parent)
 {
+	char *folder = test_path("scratch"), *file = test_path("scratch/key");
+
 	spec.argv = SH("trap '' TERM; echo $$ >tmp; mv tmp pgid; "
 		       "(while :; do sleep 0.05; done) & while :; do sleep 0.05; done");
+	ck_assert_int_eq(mkdir(folder, 0700), 0);
+	test_write(file, "secret");
 	spec.guard = true;
+	spec.guard_removes = folder;
 	spec.grace_ms = 1000;
 	kill_parent_of_script();
 	(void)sleep(1);
 	(void)usleep(200000);
 	check_group_is_gone("pgid");
+	for (int tries = 0; tries < 200 && !access(folder, F_OK); tries++)
+		(void)usleep(10000);
+	ck_assert_int_eq(access(folder, F_OK), -1);
+	free(folder);
+	free(file);
 }
 END_TEST
 

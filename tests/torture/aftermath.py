@@ -129,7 +129,7 @@ def look_at_rollouts(world, transition):
 PROGRESS = {
     "publish begin": "it is published, and nothing is r",
     "publish end": "it is published, and nothing is r",
-    "rollout begin": "rollout_new_certs.yml was begun, and its end is not known",
+    "rollout begin": "it is published; rollout_new_certs.yml was begun, and its end is not known",
     "rollout end": "rollout_new_certs.yml has run to its end",
     "verify begin": "it is rolled out, and not looked at yet",
     "verify end": "all is done but its record",
@@ -159,8 +159,13 @@ def look_at_status(world, transition):
     said = " ".join(out.decode().split())
     lines = journal(world)
     last = "%s %s" % (lines[-1]["step"], lines[-1]["mark"]) if lines else ""
+    waits = not under_way and world.branches()
     if under_way:
         wanted = list(what_to_say(under_way, last))
+    elif waits:
+        wanted = ["awaited dev: waiting for the merge of %s into dev" % waits[0],
+                  "once it is merged, type 'certrotate %s' again" % (
+                      "revert" if transition.direction == "back" else "next")]
     else:
         wanted = ["poc %s:" % (state["state"] if state else transition.before)]
         if last == "publish begin" and lines[-1]["at"] > newest(state):
@@ -169,7 +174,7 @@ def look_at_status(world, transition):
     for text in wanted:
         if text not in said:
             raise Failed("status does not say \"%s\": %s" % (text, said))
-    if code != (3 if under_way else 0):
+    if code != (3 if under_way or waits else 0):
         raise Failed("status ends with %d: %s" % (code, said))
     return said
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hmac, hashes, padding, serialization
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from world import CERTS, KEYS, STATE, Failed
+from world import CERTS, KEYS, SETTLED, STATE, Failed
 
 PASSWORD = b"fixture-vault-password"
 PEM = re.compile(r"[ ]*-----BEGIN ([A-Z ]+)-----\s.*?-----END \1-----", re.S)
@@ -165,19 +165,27 @@ def _without_luck(state):
     return state
 
 
-def likeness(world):
-    """A dictionary of texts: two worlds are alike where these are equal."""
-    tree = Tree(world)
-    commits = Commits(world, world.remote)
+def _branch(world, rev):
+    tree = Tree(world, rev)
+    commits = Commits(world, world.remote, rev)
     words = Words(commits)
-    out = {"commits": "\n".join("%s\n%s" % (fields[1], words.plain(fields[2]))
-                                for fields in commits.list)}
+    out = {rev + " commits": "\n".join("%s\n%s" % (fields[1], words.plain(fields[2]))
+                                       for fields in commits.list)}
     for name in tree.files:
         if name.endswith("/state.json"):
             state = _without_luck(json.loads(tree.files[name]))
-            out[name] = json.dumps(words.value(state), indent=1)
+            out[rev + ":" + name] = json.dumps(words.value(state), indent=1)
         else:
-            out[name] = tree.text(name)
+            out[rev + ":" + name] = tree.text(name)
+    return out
+
+
+def likeness(world):
+    """A dictionary of texts: two worlds are alike where these are equal."""
+    out = {}
+    for rev in world.git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads",
+                         where=world.remote).decode().split():
+        out.update(_branch(world, rev))
     return out
 
 
@@ -212,7 +220,11 @@ def key_lines(world):
 
 
 def state_of(world):
-    try:
-        return json.loads(world.show(STATE))
-    except Failed:
-        return None
+    """The newest: in flow merge_request a settled one waits on its own branch for the next merge."""
+    found = []
+    for rev in ("dev", SETTLED):
+        try:
+            found.append(json.loads(world.show(STATE, rev=rev)))
+        except Failed:
+            continue
+    return max(found, key=lambda state: state["revision"]) if found else None

@@ -25,6 +25,7 @@ import threading
 import time
 
 from mutants import ALL as MUTANTS
+from transitions import BY_NAME
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TRIES = 6
@@ -97,7 +98,7 @@ class Run:
 
     def turns(self, made, when, i):
         """Each point of a revert once, some of the others."""
-        if made["transition"] in ("first", "emergency") or made["real"]:
+        if made["real"] or not BY_NAME[made["transition"]].turn:
             return False
         if self.options.only:
             return True

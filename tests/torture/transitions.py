@@ -3,7 +3,10 @@
 
 from collections import namedtuple
 
-Transition = namedtuple("Transition", "name start phase direction go turn before after")
+# flow: git.flow of certrotate.yml. In "merge_request" a phase has two halves: "asked" ends with a
+# branch that waits for its merge (exit code 3), "merged" begins behind that.
+Transition = namedtuple("Transition", "name start phase direction go turn before after flow half",
+                        defaults=("direct", "whole"))
 
 
 def _forward(phase, start, before, after, turn=None):
@@ -36,10 +39,28 @@ ALL = [
     Transition("emergency", "servers", "emergency", "forward",
                ["next", "--emergency", "a key was lost"], None, "servers-switched", "idle"),
 ]
+
+
+def _merged(phase, start, direction, go, before, after):
+    name = "merge-" + ("revert-" if direction == "back" else "") + phase
+    for half in ("asked", "merged"):
+        own = name + "-" + half
+        yield Transition(own, start, phase, direction, go, None, before, after, "merge_request",
+                         half)
+        start = own
+
+
+MERGED = [
+    *_merged("trust", "merge-generated", "forward", ["next", "--to", "trusted"], "generated",
+             "trusted"),
+    *_merged("trust", "merge-trust-merged", "back", ["revert", "--to", "generated"], "trusted",
+             "generated"),
+]
+ALL += MERGED
 BY_NAME = {transition.name: transition for transition in ALL}
 QUIET = ("first", "generate")  # phases that roll nothing out
 # Those in which Ansible runs: its own runs are killed in the middle too.
-ROLLED_OUT = [t.name for t in ALL if t.phase not in QUIET]
+ROLLED_OUT = [t.name for t in ALL if t.phase not in QUIET and t.flow == "direct"]
 
 
 def leading_to(name):
@@ -47,6 +68,6 @@ def leading_to(name):
     if name is None:
         return ALL
     way = [BY_NAME[name]]
-    while way[0].start != "absent":
+    while way[0].start in BY_NAME:
         way.insert(0, BY_NAME[way[0].start])
     return way

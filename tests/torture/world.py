@@ -46,8 +46,10 @@ HOSTS = """all:
 CONFIG = """version: 1
 defaults:
   endpoints: []
-  census: {samples: 0}
+  census: {{samples: 0}}
+  git: {{flow: {0}}}
 """
+SETTLED = "certrotate/poc"
 
 
 class Failed(Exception):
@@ -113,7 +115,7 @@ class World:
             else:
                 os.unlink(path)
 
-    def build(self):
+    def build(self, flow="direct"):
         """An environment without a chain yet."""
         self.empty()
         for name in ("home", "tmp", "bin", "out"):
@@ -133,7 +135,7 @@ class World:
         for name, content in (("config/chainsmith_poc.yml", text),
                               ("ansible.cfg", ANSIBLE_CFG.format(self.root)),
                               ("environments/poc/hosts", HOSTS.format(self.root)),
-                              ("certrotate.yml", CONFIG),
+                              ("certrotate.yml", CONFIG.format(flow)),
                               ("rollout_new_certs.yml", PLAYBOOK)):
             with open(os.path.join(self.clone, name), "w", encoding="utf-8") as file:
                 file.write(content)
@@ -158,6 +160,18 @@ class World:
             os.unlink(self.rolled_path)
 
     # ---- what is there
+
+    def branches(self):
+        """Those of the remote that bring a phase, and that its base does not have."""
+        names = self.git("for-each-ref", "--format=%(refname:short)", "--no-merged=dev",
+                         "refs/heads/certrotate/", where=self.remote).decode().split()
+        return [name for name in names if name.startswith(SETTLED + "-")]
+
+    def merge(self):
+        """What a colleague does at the forge."""
+        for name in self.branches():
+            self.git("merge-base", "--is-ancestor", "dev", name, where=self.remote)
+            self.git("update-ref", "refs/heads/dev", "refs/heads/" + name, where=self.remote)
 
     def show(self, path, where=None, rev="dev"):
         return self.git("show", "%s:%s" % (rev, path), where=where or self.remote)
