@@ -31,10 +31,25 @@ static int said_last(const struct store *store, struct err *err)
 		js_str(last, "since", "an unknown time"), js_str(last, "by", "somebody"));
 }
 
+static int say_state(const struct store *store, struct err *err)
+{
+	return store->under_way.active ? others_under_way(&store->under_way, err)
+				       : said_last(store, err);
+}
+
+int others_took_over(const struct store *store, struct err *err)
+{
+	int rc = say_state(store, err);
+
+	err_prefix(err, "somebody else has taken this phase over");
+	err_hint(err, "nothing more is rolled out or pushed from here; look with 'certrotate "
+		      "status'");
+	return rc;
+}
+
 int others_were_faster(const struct store *store, struct err *err)
 {
-	int rc = store->under_way.active ? others_under_way(&store->under_way, err)
-					 : said_last(store, err);
+	int rc = say_state(store, err);
 
 	err_prefix(err, "somebody else was faster");
 	err_hint(err, "what was to be pushed from here is set aside; look with 'certrotate "

@@ -8,6 +8,8 @@
 
 /* ERR_LOCK "trust is under way on HOST:/PATH since …, by NAME"; a hint stays the caller's. */
 int others_under_way(const struct under_way *under_way, struct err *err);
+/* ERR_LOCK, with a hint: the claim on what was under way here is no longer ours. */
+int others_took_over(const struct store *store, struct err *err);
 /*
  * ERR_LOCK, with a hint: somebody else changed the state after it was looked at. store is what it
  * has become.

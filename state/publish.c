@@ -360,10 +360,7 @@ int step_claimed(struct session *session, const struct plan *plan, struct err *e
 	    now->since && ours->since && !strcmp(now->since, ours->since) && now->host &&
 	    !strcmp(now->host, session->host))
 		return 0;
-	err_set(err, ERR_LOCK, "somebody else has taken this phase over%s%s%s%s",
-		now->active && now->by ? ": " : "", now->active && now->by ? now->by : "",
-		now->active && now->host ? " on " : "", now->active && now->host ? now->host : "");
-	return err_hint(err, "nothing was rolled out from here; look with 'certrotate status'");
+	return others_took_over(&session->store, err);
 }
 
 int step_take_over(struct session *session, struct err *err)

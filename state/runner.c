@@ -16,6 +16,7 @@
 
 int runner_open(struct session *session, const struct session_options *options, struct err *err)
 {
+	char *known = NULL;
 	bool moved = true;
 	int rc = 0;
 
@@ -25,12 +26,21 @@ int runner_open(struct session *session, const struct session_options *options, 
 		if (rc)
 			return rc;
 		rc = session_lock(session, err);
+		rc = rc || known ? rc : session_know(session, err);
+		if (known)
+			session->known = known;
+		known = NULL;
 		rc = rc ? rc : session_fetch(session, err);
 		rc = rc ? rc : session_load(session, err);
 		rc = rc ? rc : step_preflight(session, &moved, err);
+		if (!rc && moved) {
+			known = session->known;
+			session->known = NULL;
+		}
 		if (rc || moved)
 			session_close(session);
 	}
+	free(known);
 	if (!rc && moved)
 		rc = err_set(err, ERR_LOCK, "the branch moves too fast: try again");
 	return rc;
@@ -48,9 +58,12 @@ static int check_owner(struct session *session, const struct run_options *option
 	}
 	if (!under_way->active || !under_way->host || !strcmp(under_way->host, session->host))
 		return 0;
-	if (options->take_over)
+	if (options->take_over && session_knew(session, under_way))
 		return step_take_over(session, err);
 	(void)others_under_way(under_way, err);
+	if (options->take_over)
+		return err_hint(err, "this clone did not know of that yet: where it is what you "
+				     "mean to take over, type it again");
 	return err_hint(err, "if that machine does not go on with it, add --take-over");
 }
 

@@ -97,6 +97,7 @@ void session_close(struct session *session)
 	free(session->base_ref);
 	free(session->base_branch_ref);
 	free(session->settle_ref);
+	free(session->known);
 	if (session->lock >= 0)
 		(void)close(session->lock);
 	*session = (struct session){.lock = -1};
@@ -283,6 +284,35 @@ int session_load(struct session *session, struct err *err)
 		return rc;
 	session->loaded = true;
 	return load_settled(session, err);
+}
+
+static char *name_of(const struct under_way *under_way)
+{
+	if (!under_way->active)
+		return strdup("");
+	return str_fmt("%s %s", under_way->host ? under_way->host : "",
+		       under_way->since ? under_way->since : "");
+}
+
+int session_know(struct session *session, struct err *err)
+{
+	struct err unread = {0};
+
+	/* A clone that has never fetched the base, or not since it became readable, knows nobody.
+	 */
+	free(session->known);
+	session->known = session_load(session, &unread) ? strdup("")
+							: name_of(&session->store.under_way);
+	return session->known ? 0 : err_nomem(err);
+}
+
+bool session_knew(const struct session *session, const struct under_way *under_way)
+{
+	char *now = name_of(under_way);
+	bool same = now && session->known && !strcmp(now, session->known);
+
+	free(now);
+	return same;
 }
 
 int session_passwords(struct session *session, struct err *err)

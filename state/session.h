@@ -56,6 +56,7 @@ struct session {
 	struct oid base;	  /* the base branch's tip, after session_load */
 	struct store store;	  /* likewise */
 	bool loaded;
+	char *known; /* what this clone knew to be under way before its first fetch: see below */
 	bool settled_ahead; /* the state comes from the settle branch, which the base lacks yet */
 };
 
@@ -76,6 +77,12 @@ int session_lock(struct session *session, struct err *err);
  * one; NULL: no longer. A string that stays.
  */
 void session_finishing(struct session *session, const char *what);
+/*
+ * Keeps who had something under way ("HOST SINCE"; "" for nobody) as far as this clone knows it:
+ * to be called before the fetch. Who takes over has to know from whom.
+ */
+int session_know(struct session *session, struct err *err);
+bool session_knew(const struct session *session, const struct under_way *under_way);
 /* Fetches the base (and certrotate's own branches); nothing where nothing is pushed. */
 int session_fetch(struct session *session, struct err *err);
 /*

@@ -177,6 +177,22 @@ class Scene:
         return ("unset GIT_DIR GIT_QUARANTINE_PATH\ncd '%s' && git pull -q --ff-only && date +%%N >>notes && git add notes && "
                 "git commit -q -m 'something else' && git push -q origin HEAD:dev\n" % other)
 
+    @staticmethod
+    def configuration():
+        return CONFIGURATION
+
+    def add(self, files):
+        """A colleague's commit with these files."""
+        self.colleague()
+        other = os.path.join(self.folder, "colleague")
+        self.bed.git(other, "pull", "-q", "--ff-only")
+        for name, content in files.items():
+            with open(os.path.join(other, name), "w", encoding="utf-8") as out:
+                out.write(content)
+        self.bed.git(other, "add", "-A")
+        self.bed.git(other, "commit", "-q", "-m", "files")
+        self.bed.git(other, "push", "-q", "origin", "HEAD:dev")
+
     def rollouts(self, mark="begin"):
         """[(machine, phase, direction, digest)] in their order."""
         try:
