@@ -240,6 +240,74 @@ START_TEST(the_files_of_a_generation_read_back)
 }
 END_TEST
 
+/* As it comes back from the repository: the leaves' keys, and the CA keys from a vault of theirs.
+ */
+static void reload(struct generation *again, const struct generation *gen, bool ca_keys)
+{
+	struct secret keys, cas;
+	struct err err = {0};
+	struct buf text;
+
+	buf_init(&text, BUF_TEXT_MAX);
+	ck_ok(generation_dump(&text, gen, &err), &err);
+	ck_ok(generation_dump_keys(&keys, gen, &err), &err);
+	ck_ok(generation_dump_ca_keys(&cas, gen, &err), &err);
+	ck_ok(generation_load(again, gen->id, arena, text.data, text.len, "g.yml", &keys,
+			      "g.vault.yml", &err),
+	      &err);
+	if (ca_keys)
+		ck_ok(generation_load_ca_keys(again, &cas, "g.ca.vault.yml", &err), &err);
+	buf_release(&text);
+}
+
+START_TEST(one_leaf_more_is_as_good_as_the_others)
+{
+	struct generation first, gen, other;
+	struct err err = {0};
+	struct issue_options options = {.id = "g1", .chain = chain, .arena = arena, .sys = &sys};
+	struct issue_one server = {.authority = &chain->authorities[0],
+				   .server = &chain->authorities[0].servers[0],
+				   .name = "db1.example.com",
+				   .kind = LEAF_SERVER};
+	struct issue_one client = {
+		.authority = &chain->authorities[1], .name = "late", .kind = LEAF_CLIENT};
+	struct strmap gone = STRMAP_INIT;
+	size_t dropped = 0;
+
+	issue(&first, "g1", NULL);
+	ck_ok(strmap_put(&gone, "server/db1.example.com", 1, &err), &err);
+	ck_ok(strmap_put(&gone, "client/nobody", 1, &err), &err);
+	reload(&gen, &first, false);
+	ck_assert_int_eq(generation_issue_leaf(&gen, &options, &client, &err), ERR_NOENT);
+	ck_assert_str_eq(err.msg, "generation g1 has no CA key of 'client'");
+	generation_release(&gen);
+
+	reload(&gen, &first, true);
+	ck_ok(generation_drop(&dropped, &gen, &gone, &err), &err);
+	ck_assert_uint_eq(dropped, 1);
+	ck_assert_uint_eq(gen.leaf_count, first.leaf_count - 1);
+	ck_assert_ptr_null(generation_leaf(&gen, "server", "db1.example.com"));
+	ck_assert_str_eq(generation_leaf(&gen, "client", "postgres")->name, "postgres");
+	ck_ok(generation_issue_leaf(&gen, &options, &client, &err), &err);
+	ck_ok(generation_issue_leaf(&gen, &options, &server, &err), &err);
+	check_leaf(&gen, generation_leaf(&gen, "client", "late"));
+	check_leaf(&gen, generation_leaf(&gen, "server", "db1.example.com"));
+	ck_assert_int_eq(
+		host_matches(generation_leaf(&gen, "server", "db1.example.com")->cert, "10.0.4.42"),
+		HOST_MATCH_ADDRESS);
+	ck_assert_int_eq(generation_issue_leaf(&gen, &options, &client, &err), ERR_FAIL);
+	ck_assert_str_eq(err.msg, "generation g1 has the leaf client/late twice");
+
+	issue(&other, "g2", &first);
+	ck_assert_int_eq(generation_load_ca_keys(&other, &first.root_key, "g2.ca.vault.yml", &err),
+			 ERR_FAIL);
+	generation_release(&other);
+	generation_release(&gen);
+	generation_release(&first);
+	strmap_release(&gone);
+}
+END_TEST
+
 Suite *generation_suite(void)
 {
 	Suite *suite = suite_create("generation");
@@ -253,6 +321,7 @@ Suite *generation_suite(void)
 	tcase_add_test(tc, clients_that_get_another_curve_are_named);
 	tcase_add_test(tc, authorities_that_do_not_fit_are_named);
 	tcase_add_test(tc, the_files_of_a_generation_read_back);
+	tcase_add_test(tc, one_leaf_more_is_as_good_as_the_others);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

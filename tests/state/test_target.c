@@ -88,6 +88,25 @@ START_TEST(after_the_prune_the_new_generation_stands_alone)
 }
 END_TEST
 
+START_TEST(who_comes_with_a_transition_was_not_there_before_it)
+{
+	struct strmap came = STRMAP_INIT;
+	struct target target;
+	struct err err = {0};
+
+	ck_ok(strmap_put(&came, "client/added", 1, &err), &err);
+	ck_ok(target_init(&target, STATE_TRUSTED, &old_gen, &new_gen, &err), &err);
+	target.absent = &came;
+	ck_assert(!target_leaf(&target, "client", "added").present);
+	ck_assert(!target_key(&target, "client", "added").present);
+	ck_assert_ptr_null(target_pick(&target, "client", "added"));
+	ck_assert_ptr_eq(target_pick(&target, "client", "postgres"),
+			 generation_leaf(&old_gen, "client", "postgres"));
+	target_release(&target);
+	strmap_release(&came);
+}
+END_TEST
+
 Suite *target_suite(void)
 {
 	Suite *suite = suite_create("target");
@@ -97,6 +116,7 @@ Suite *target_suite(void)
 	tcase_add_loop_test(tc, each_state_takes_each_value_from_its_generation, 0,
 			    (int)(sizeof(rows) / sizeof(rows[0])));
 	tcase_add_test(tc, after_the_prune_the_new_generation_stands_alone);
+	tcase_add_test(tc, who_comes_with_a_transition_was_not_there_before_it);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
