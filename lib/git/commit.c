@@ -331,6 +331,7 @@ int commit_build(struct oid *out, struct repo *repo, const struct oid *parent,
 		rc = signature(&committer, repo, "GIT_COMMITTER_IDENT", when, err);
 	if (!rc)
 		rc = make_commit(out, repo, &tree, below, message, author, committer, err);
+	rc = rc ? rc : check_stored(repo, out, changes, count, err);
 	rc = rc ? rc : sync_objects(repo, err);
 	git_signature_free(author);
 	git_signature_free(committer);

@@ -33,6 +33,10 @@ void oid_from_git(struct oid *out, const git_oid *oid);
 
 int lookup_commit(git_commit **out, struct repo *repo, const struct oid *oid, struct err *err);
 int lookup_tree(git_tree **out, struct repo *repo, const struct oid *commit, struct err *err);
+/* Whether the objects of a commit that was just built are there: ERR_MACHINE where they are not. */
+struct change;
+int check_stored(struct repo *repo, const struct oid *commit, const struct change *changes,
+		 size_t count, struct err *err);
 /* The files that differ between two commits, without rename detection; git_diff_free. */
 int diff_commits(git_diff **out, struct repo *repo, const struct oid *from, const struct oid *to,
 		 struct err *err);

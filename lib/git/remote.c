@@ -210,6 +210,7 @@ static int rejected(struct err *err, const char *remote, const char *ref, const 
 		    const char *said)
 {
 	struct buf reason, lines;
+	int rc;
 	const char *open = strchr(line + 1, '\t');
 
 	open = open ? strchr(open + 1, '\t') : NULL;
@@ -226,9 +227,11 @@ static int rejected(struct err *err, const char *remote, const char *ref, const 
 		if (lines.data[i] == '\n')
 			lines.data[i] = i + 1 < lines.len ? ' ' : '\0';
 	}
-	err_set(err, ERR_FAIL, "git push: remote %s refused %s: %s%s%.800s", remote, ref,
-		reason.data, lines.len ? ": " : "", lines.data);
-	if (strcasestr(reason.data, "protected") || strcasestr(lines.data, "protected"))
+	if (lines.len)
+		buf_addf(&reason, ": %.800s", lines.data);
+	/* what the remote's machine lacks is no rule of its branch */
+	rc = err_reason(err, ERR_FAIL, reason.data, "git push: remote %s refused %s", remote, ref);
+	if (strcasestr(reason.data, "protected"))
 		err_hint(err, "for a protected branch set git.flow to merge_request in "
 			      "certrotate.yml");
 	else
@@ -236,7 +239,7 @@ static int rejected(struct err *err, const char *remote, const char *ref, const 
 			      "git.flow to merge_request in certrotate.yml");
 	buf_release(&reason);
 	buf_release(&lines);
-	return ERR_FAIL;
+	return rc;
 }
 
 /* The remote may have taken it all the same: its answer did not arrive. */

@@ -153,7 +153,7 @@ int run_fail(struct err *err, const char *what, const struct child_result *resul
 	add_last_lines(&text, result->tail, result->tail_len);
 	if (!text.len)
 		buf_addf(&text, "ended with exit code %d", result->code);
-	rc = err_set(err, ERR_FAIL, "git %s: %s", what, text.data);
+	rc = err_reason(err, ERR_FAIL, text.data, "git %s", what);
 	buf_release(&text);
 	return rc;
 }

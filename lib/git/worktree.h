@@ -37,7 +37,8 @@ int branch_advance(struct repo *repo, const char *ref, const struct oid *from, c
 /*
  * Finishes a branch_advance or branch_fast_forward in this work tree whose process was killed
  * after the branch had moved, and removes what such processes left among the objects. To be called
- * before the work tree is judged; mostly nothing is to be done. ERR_FAIL naming the files where the user has changed them since.
+ * before the work tree is judged; mostly nothing is to be done. ERR_FAIL naming the files where the
+ * user has changed them since.
  */
 int branch_recover(struct repo *repo, struct err *err);
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: PostgreSQL
 """Lets certrotate's own allocations and system calls fail, one at a time:
 
