@@ -8,6 +8,7 @@
 #   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
 #   make races      two operators who type the same command, 50 times (COUNT=, SEED=)
 #   make faults     each own allocation and system call fails once (SAMPLE= seconds, ONLY=)
+#   make valgrind   a whole rotation, forward and back, under memcheck (some minutes)
 #   make analyze    gcc's, cppcheck's and clang's analyzers at full depth (PARTS=, FILES=)
 #   make cover      which lines the tests reach, by room (PARTS=unit, PARTS=report)
 #   make fuzz       each parser against random input, for a minute (SECONDS=, FUZZERS=); fuzz-merge
@@ -100,7 +101,7 @@ deps:
 # All that a person or CI runs: the integration tests with real servers first, so that check's
 # summary lines close the output.
 test: deps
-	$(MAKE) all $(SUITE_BINS) $(REPLAY) $(BUILD)/tests/differential
+	$(MAKE) all $(SUITE_BINS) $(REPLAY) $(BUILD)/tests/differential $(BUILD)/tests/search
 	tests/run $(BUILD) $(SUITES) fuzz
 
 # The unit suites alone, without looking for packages.
@@ -121,6 +122,18 @@ SEED ?=
 differential: deps
 	$(MAKE) $(BUILD)/tests/differential
 	$(BUILD)/tests/differential --cases $(CASES) $(if $(SEED),--seed $(SEED))
+
+# Each command of a rotation under memcheck; a sample of it is part of "make test".
+valgrind:
+	tools/deps
+	$(MAKE) all
+	tests/valgrind/rotation $(BUILD)
+
+# Looks for keys in what was written: tests/integration/secrets.sh.
+$(BUILD)/tests/search: $(BUILD)/obj/tests/secrets/search.o
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
 # Looks at the program's own system calls, kills it at one or makes one fail.
 $(BUILD)/tests/trace: $(BUILD)/obj/tests/torture/trace.o $(BUILD)/obj/tests/torture/calls.o
@@ -279,7 +292,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps test unit unit-all asan differential torture races faults fuzz fuzz-all fuzz-merge fuzz-merge-all demo bench-proof bench-verify lint analyze cover cover-all install uninstall dist clean
+.PHONY: all deps valgrind test unit unit-all asan differential torture races faults fuzz fuzz-all fuzz-merge fuzz-merge-all demo bench-proof bench-verify lint analyze cover cover-all install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
