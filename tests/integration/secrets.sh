@@ -259,6 +259,7 @@ check 'the playbooks did show keys, and the filter took them out' bash -c \
 check 'the hosts have keys' not search "$T/hosts"
 check 'no write of certrotate or its children has one' search "$T/written"
 check 'no command line or environment had one' search "$T/proc"
+check 'certrotate and Ansible were seen there' bash -c "grep -qaF '$BUILD/certrotate' '$T/proc' && grep -qaF 'rollout_new_certs.yml' '$T/proc'"
 check 'no git object has one' search "$T/objects"
 check 'no file that is left has one' on_disk
 check 'no callback was called' bash -c "! ls '$T'/callback.* '$T/ansible.log' '$T/local' 2>/dev/null"
