@@ -146,7 +146,7 @@ COUNT ?= 50
 
 races: deps
 	$(MAKE) all
-	tests/races/races $(BUILD) $(COUNT) $(SEED)
+	/usr/bin/python3 tests/races/races.py $(BUILD) $(COUNT) $(SEED)
 
 # Each own allocation and system call fails once, at each place: make faults, make faults SAMPLE=60,
 # make faults ONLY=alloc:trust:1234.

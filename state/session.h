@@ -47,6 +47,7 @@ struct session {
 	char *base_ref;	       /* where the base is read: the remote's, or the local branch */
 	char *base_branch_ref; /* refs/heads/BASE */
 	char *settle_ref; /* refs/remotes/REMOTE/certrotate/ENV in flow merge_request; or NULL */
+	char *known;	  /* who had something under way, "" for nobody: see session_know */
 	struct journal journal;
 	int lock; /* -1: not held */
 	struct arena *arena;
@@ -56,7 +57,6 @@ struct session {
 	struct oid base;	  /* the base branch's tip, after session_load */
 	struct store store;	  /* likewise */
 	bool loaded;
-	char *known; /* what this clone knew to be under way before its first fetch: see below */
 	bool settled_ahead; /* the state comes from the settle branch, which the base lacks yet */
 };
 

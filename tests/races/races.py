@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: PostgreSQL
-"""Two operators who type the same command: races BUILD [COUNT [SEED]]
+"""Two operators who type the same command: races.py BUILD [COUNT [SEED]]
 
 Two clones (two machines by name) of one bare remote run "next --to clients-switched --yes": at the same moment,
 one a second later, five seconds later, into a rollout, and with a settle that the remote refuses at first. Each
