@@ -108,13 +108,36 @@ static int note_gates(struct survey *survey, struct session *session, struct err
 	return rc;
 }
 
+/*
+ * The description as the base has it: a checkout that is behind must not make a drift of what a
+ * colleague changed in all places. Where the base has none, the checkout's is read later.
+ */
+static int take_base_chain(struct session *session, struct err *err)
+{
+	const struct environment *env = session->env;
+	struct buf text;
+	int rc;
+
+	if (session->chain)
+		return 0;
+	buf_init(&text, CHAIN_TEXT_MAX);
+	rc = repo_read(&text, session->repo, &session->base, env->chain, CHAIN_TEXT_MAX, err);
+	if (rc == ERR_NOENT)
+		rc = 0;
+	else if (!rc)
+		rc = chain_parse(&session->chain, text.data ? text.data : "", text.len, env->chain,
+				 repo_root(session->repo), env->inventory, err);
+	buf_release(&text);
+	return rc;
+}
+
 static int look_for_drift(struct findings *out, struct session *session,
 			  const struct holdings *holdings, struct err *err)
 {
 	struct findings came = FINDINGS_INIT;
 	struct members members = {0};
-	struct live live;
-	int rc = live_load(&live, session, false, err);
+	struct live live = {0};
+	int rc = take_base_chain(session, err);
 	struct members_input in = {.session = session,
 				   .holdings = holdings,
 				   .old_gen = &live.old_gen,
@@ -125,6 +148,7 @@ static int look_for_drift(struct findings *out, struct session *session,
 				    .target = &live.target,
 				    .spared = &members.spared};
 
+	rc = rc ? rc : live_load(&live, session, false, err);
 	if (!rc && live.has_old && live.has_new)
 		rc = members_take(&members, &came, out, &in, err);
 	rc = rc ? rc : drift_look(out, &drift, err);

@@ -312,6 +312,9 @@ goes() {
   publish "poc: report is gone"
   check "status names who went" exits 0 rotate status
   check "status says so" said "client report: no longer in the inventory and in the description"
+  quietly git -C "$R" reset -q --hard HEAD~1
+  check "a checkout that is behind makes no drift of it" exits 0 rotate status
+  quietly git -C "$R" reset -q --hard origin/dev
   passes "a user that went" servers-switched
   passes "and the next phase" clients-switched
   check "it does not come back" is "$(value "$CERTS" client report)" none
