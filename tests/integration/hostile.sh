@@ -225,8 +225,9 @@ own_folder_of_another() {
   chown -R nobody "$R" "$T/remote.git"
   chown root "$R/$LOCAL"
   chmod 755 "$T" "$R/$LOCAL"
+  install -m 755 "$BUILD/certrotate" "$T/certrotate"
   exits 1 setpriv --reuid nobody --regid nogroup --clear-groups env HOME="$T" GIT_CONFIG_GLOBAL="$HOME/.gitconfig" \
-    "$BUILD/certrotate" -C "$R" next --yes
+    "$T/certrotate" -C "$R" next --yes
   said 'belongs to another user'
 }
 
