@@ -63,11 +63,16 @@ int sys_time_parse(const char *text, int64_t *out, struct err *err)
 {
 	struct tm tm = {0};
 	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	int64_t when = end && !*end ? (int64_t)timegm(&tm) : 0;
+	char again[SYS_TIME_SIZE] = "";
 
-	if (!end || *end)
+	/* strptime also takes blanks, fewer digits and the 31st of each month. */
+	if (end && !*end)
+		sys_time_text(when, again);
+	if (!end || *end || strcmp(text, again) != 0)
 		return err_set(err, ERR_FAIL, "'%.40s' is not a time like 2026-11-21T01:30:00Z",
 			       text);
-	*out = (int64_t)timegm(&tm);
+	*out = when;
 	return 0;
 }
 

@@ -23,7 +23,8 @@ void trailers_release(struct trailers *trailers);
  * refused with ERR_FAIL. */
 int commit_message(struct buf *out, const char *subject, const char *body,
 		   const struct trailers *trailers, struct err *err);
-/* Every field is NULL where the commit does not have the trailer. The last one counts. */
+/* Every field is NULL where the message (the commit) does not have the trailer. The last counts. */
+int trailers_parse(struct trailers *out, const char *message, struct err *err);
 int commit_trailers(struct trailers *out, struct repo *repo, const struct oid *commit,
 		    struct err *err);
 

@@ -9,14 +9,13 @@
 #include "git/internal.h"
 
 #define SAID_MAX     65536
-#define MASK_MAX     1024 /* user information in a URL is shorter than this */
 #define HEADS	     "refs/heads/"
 #define NO_SUCH_NAME 2 /* exit code of git remote get-url */
 
+/* Quotes and angle brackets may be a password's: rather too much is masked than too little. */
 static bool ends_user_info(char c)
 {
-	return c == '/' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\'' ||
-	       c == '"' || c == '<' || c == '>' || c == '?' || c == '#';
+	return c == '/' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '?' || c == '#';
 }
 
 /* The length of "user:password" behind "://", 0 where there is none to mask. */
@@ -27,7 +26,7 @@ static size_t user_info(const char *scheme_end, const char *text, const char *at
 		    (scheme_end - text >= 5 && !strncasecmp(scheme_end - 5, "https", 5));
 	bool colon = false;
 
-	for (; at + len < end && len < MASK_MAX && !ends_user_info(at[len]); len++) {
+	for (; at + len < end && !ends_user_info(at[len]); len++) {
 		colon = colon || at[len] == ':';
 		if (at[len] == '@')
 			at_sign = len;

@@ -12,7 +12,7 @@
 #define REMOTE_DEADLINE_S 120
 
 /* The URL that a push goes to; free() it. It may hold a password: for remote_web_link and
- * remote_mask_url, not for messages. ERR_USAGE "no remote named …" with a hint. */
+ * remote_add_clean, not for messages. ERR_USAGE "no remote named …" with a hint. */
 int remote_url(char **out, struct repo *repo, const char *remote, struct err *err);
 
 /*

@@ -34,6 +34,20 @@ static size_t trimmed(const char *text)
 	return len;
 }
 
+/* "---" at the beginning of a line ends a message for git (a patch is said to follow). */
+static void add_body(struct buf *out, const char *body, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		const char *end = memchr(body + at, '\n', len - at);
+		size_t line = end ? (size_t)(end - body) + 1 - at : len - at;
+
+		if (line >= 3 && !memcmp(body + at, "---", 3))
+			buf_addc(out, ' ');
+		buf_add(out, body + at, line);
+		at += line;
+	}
+}
+
 int commit_message(struct buf *out, const char *subject, const char *body,
 		   const struct trailers *trailers, struct err *err)
 {
@@ -46,7 +60,7 @@ int commit_message(struct buf *out, const char *subject, const char *body,
 	buf_addf(out, "%s\n", subject);
 	if (body_len) {
 		buf_addc(out, '\n');
-		buf_add(out, body, body_len);
+		add_body(out, body, body_len);
 		buf_addc(out, '\n');
 	}
 	for (size_t i = 0; i < KEYS; i++) {
@@ -81,10 +95,9 @@ static int take_trailers(struct trailers *out, const git_message_trailer_array *
 }
 
 /* Most commits of a repository are not ours: those are told by a search for the first key. */
-static int parse_trailers(struct trailers *out, git_commit *commit, struct err *err)
+int trailers_parse(struct trailers *out, const char *message, struct err *err)
 {
 	git_message_trailer_array found = {NULL, 0, NULL};
-	const char *message = git_commit_message(commit);
 	int rc;
 
 	*out = (struct trailers){NULL, NULL, NULL, NULL};
@@ -107,7 +120,7 @@ int commit_trailers(struct trailers *out, struct repo *repo, const struct oid *c
 
 	*out = (struct trailers){NULL, NULL, NULL, NULL};
 	if (!rc)
-		rc = parse_trailers(out, object, err);
+		rc = trailers_parse(out, git_commit_message(object), err);
 	git_commit_free(object);
 	return rc;
 }
@@ -166,7 +179,7 @@ static int look_at(struct marks *out, struct repo *repo, const git_oid *id, cons
 
 	if (git_commit_lookup(&commit, repo->git, id) < 0)
 		return git_fail(err, "cannot read the history");
-	rc = parse_trailers(&trailers, commit, err);
+	rc = trailers_parse(&trailers, git_commit_message(commit), err);
 	if (!rc && wanted(&trailers, environment, rotation))
 		rc = add_mark(out, commit, &trailers, err);
 	trailers_release(&trailers);

@@ -307,6 +307,10 @@ START_TEST(times_and_durations)
 	sys_time_text(1795224600, text);
 	ck_ok(sys_time_parse(text, &when, &err), &err);
 	ck_assert_int_eq(when, 1795224600);
+	ck_assert_int_eq(sys_time_parse("26-11-21T01:30:00Z", &when, &err), ERR_FAIL);
+	ck_assert_int_eq(sys_time_parse("2026-11-31T01:30:00Z", &when, &err), ERR_FAIL);
+	ck_assert_int_eq(sys_time_parse("2026-11- 1T01:30:00Z", &when, &err), ERR_FAIL);
+	ck_contains(err.msg, "'2026-11- 1T01:30:00Z' is not a time like 2026-11-21T01:30:00Z");
 	ck_ok(sys_duration_parse("7d", &when, &err), &err);
 	ck_assert_int_eq(when, 7 * 86400);
 	ck_assert_int_eq(sys_duration_parse("7", &when, &err), ERR_USAGE);

@@ -113,6 +113,7 @@ static int replay(const char *corpus, const char *name, char *under_way)
 	pid_t pid;
 
 	(void)fflush(stdout);
+	under_way[0] = '\0';
 	pid = fork();
 	if (pid == 0)
 		run_all(folder, symbol, under_way);

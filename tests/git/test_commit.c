@@ -216,6 +216,13 @@ START_TEST(messages_carry_trailers)
 	ck_assert_ptr_null(found.environment);
 	buf_reset(&text);
 	ck_assert_int_eq(commit_message(&text, "a\nb", NULL, &trailers, &err), ERR_FAIL);
+	/* git takes what follows such a line for a patch */
+	buf_reset(&text);
+	ck_ok(commit_message(&text, "poc: trust", "why\n---\nnot", &trailers, &err), &err);
+	ck_contains(text.data, "why\n ---\nnot\n");
+	ck_ok(trailers_parse(&found, text.data, &err), &err);
+	ck_assert_str_eq(found.environment, trailers.environment);
+	trailers_release(&found);
 	ck_assert_str_eq(err.msg, "the subject of a commit has to be one line");
 	ck_assert_int_eq(commit_message(&text, "a", NULL, &bad, &err), ERR_FAIL);
 	ck_assert_str_eq(err.msg, "Certrotate-Environment has to be one line");

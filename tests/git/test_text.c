@@ -61,6 +61,7 @@ START_TEST(passwords_and_control_characters_are_cleaned)
 	} cases[] = {
 		{"fatal: 'https://u:pw@h/x': no", "fatal: 'https://***@h/x': no"},
 		{"https://token@h/x and http://a:b@c@d/", "https://***@h/x and http://***@d/"},
+		{"https://u:p'<w>\"@h/x", "https://***@h/x"},
 		{"ssh://git@h/x", "ssh://git@h/x"},
 		{"ssh://git:pw@h/x", "ssh://***@h/x"},
 		{"https://h/x?mail=a@b", "https://h/x?mail=a@b"},
