@@ -363,6 +363,24 @@ int step_claimed(struct session *session, const struct plan *plan, struct err *e
 	return others_took_over(&session->store, err);
 }
 
+int step_unmoved(struct session *session, struct err *err)
+{
+	int64_t revision = session->store.revision;
+	struct oid base = session->base;
+	int rc;
+
+	if (!session->env->push)
+		return 0;
+	rc = session_fetch(session, err);
+	rc = rc ? rc : session_load(session, err);
+	if (rc)
+		return rc;
+	if (session->store.revision != revision)
+		return others_were_faster(&session->store, err);
+	session->base = base; /* the plan was made on it */
+	return 0;
+}
+
 int step_take_over(struct session *session, struct err *err)
 {
 	const struct under_way *under_way = &session->store.under_way;

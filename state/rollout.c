@@ -392,6 +392,12 @@ static int catch_up_host(struct session *session, const char *host, struct err *
 
 	log_line(session->log, LOG_INFO, "%s was left behind: it is brought up to date first",
 		 host);
+	/* Hours may lie between the look and the answer to the question. */
+	rc = rc ? rc : step_unmoved(session, err);
+	if (rc == ERR_LOCK) {
+		strs_release(&only);
+		return rc;
+	}
 	rc = rc ? rc : plan_steps(&steps, session->env, PHASE_EMERGENCY, err);
 	for (size_t i = 0; i < steps.count && !rc; i++)
 		rc = run_step(session, steps.items[i], &run, i, NULL, err);

@@ -32,6 +32,11 @@ int step_withdraw(struct session *session, bool *found, struct err *err);
 
 /* Whether the claim on what is under way is still ours: ERR_LOCK where it is not. */
 int step_claimed(struct session *session, const struct plan *plan, struct err *err);
+/*
+ * Whether the state is still the one that was looked at, for what is rolled out before anything is
+ * published: ERR_LOCK where it is not. A base that moved otherwise is met when publishing.
+ */
+int step_unmoved(struct session *session, struct err *err);
 /* Pushes a claim on what another machine has under way. */
 int step_take_over(struct session *session, struct err *err);
 

@@ -7,6 +7,8 @@ a phase takes half a second. Everything lives in one temporary folder that goes 
 import json
 import multiprocessing
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -294,6 +296,89 @@ class Machine:
             problems += ["%s: left behind: %s" % (self.name, name) for name in names
                          if ".certrotate-" in name and name.startswith(".")]
         return problems
+
+
+class Terminal:
+    """A certrotate with a terminal of its own, as the leader of its session's foreground."""
+
+    def __init__(self, machine, *args):
+        self.seen = b""
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            # Not the leader of the session: that is the shell's part.
+            os.environ.clear()
+            os.environ.update(machine.environment(), TERM="xterm")
+            argv = machine.argv(*args)
+            child = os.fork()
+            if child == 0:
+                os.setpgid(0, 0)
+                signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+                os.tcsetpgrp(0, os.getpid())
+                signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+                os.execvp(argv[0], argv)
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+            self.shell(child)
+
+    @staticmethod
+    def shell(child):
+        """Says "PID" first, "stopped", and the exit code last, on the terminal itself."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.write(1, b"[job %d]" % child)
+        while True:
+            _, status = os.waitpid(child, os.WUNTRACED)
+            if os.WIFSTOPPED(status):
+                os.tcsetpgrp(0, os.getpgrp())
+                os.write(1, b"[stopped %d]" % os.WSTOPSIG(status))
+                os.read(0, 100)  # a line: fg
+                os.tcsetpgrp(0, child)
+                os.kill(-child, signal.SIGCONT)
+                continue
+            try:
+                os.write(1, b"[exit %d]" % (os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)))
+            except OSError:
+                pass
+            os._exit(0)
+
+    def until(self, text, seconds=30):
+        end = time.monotonic() + seconds
+        while text not in self.text() and time.monotonic() < end:
+            if select.select([self.master], [], [], 0.1)[0]:
+                try:
+                    got = os.read(self.master, 65536)
+                except OSError:
+                    break
+                if not got:
+                    break
+                self.seen += got
+        return text in self.text()
+
+    def text(self):
+        """As said, line ends aside."""
+        return " ".join(self.seen.decode(errors="replace").replace("\r", " ").split())
+
+    def job(self):
+        self.until("]")
+        return int(self.text().split("[job ")[1].split("]")[0])
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def hang_up(self):
+        os.close(self.master)
+        self.master = None
+
+    def end(self):
+        """The exit code, once it has ended."""
+        self.until("[exit ")
+        text = self.text()
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        os.waitpid(self.pid, 0)
+        if self.master is not None:
+            os.close(self.master)
+        return int(text.split("[exit ")[1].split("]")[0]) if "[exit " in text else None
 
 
 def usual_signals():
