@@ -8,6 +8,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#define TIME_LEN (sizeof("2026-11-21T01:30:00Z") - 1)
+
 static int64_t system_now(struct sys *sys)
 {
 	(void)sys;
@@ -69,7 +71,7 @@ int sys_time_parse(const char *text, int64_t *out, struct err *err)
 	/* strptime also takes blanks, fewer digits and the 31st of each month. */
 	if (end && !*end)
 		sys_time_text(when, again);
-	if (!end || *end || strcmp(text, again) != 0)
+	if (!end || *end || strlen(text) != TIME_LEN || strcmp(text, again) != 0)
 		return err_set(err, ERR_FAIL, "'%.40s' is not a time like 2026-11-21T01:30:00Z",
 			       text);
 	*out = when;
