@@ -415,19 +415,20 @@ static int catch_up_host(struct session *session, const char *host, struct err *
 
 int step_catch_up(struct session *session, const struct plan *plan, bool *any, struct err *err)
 {
-	int rc = 0;
+	struct strs behind = STRS_INIT; /* the state is read anew on the way */
+	int rc;
 
 	*any = false;
 	/* An emergency brings everything to everybody anyway, and has no time to lose. */
 	if (!phase_rolls_out(plan->row.phase) || plan->row.phase == PHASE_EMERGENCY)
 		return 0;
-	for (size_t i = 0; i < session->store.behind.count && !rc; i++) {
-		const char *host = session->store.behind.items[i];
-
-		if (strs_has(&plan->skip, host))
+	rc = strs_copy(&behind, &session->store.behind, err);
+	for (size_t i = 0; i < behind.count && !rc; i++) {
+		if (strs_has(&plan->skip, behind.items[i]))
 			continue;
 		*any = true;
-		rc = catch_up_host(session, host, err);
+		rc = catch_up_host(session, behind.items[i], err);
 	}
+	strs_release(&behind);
 	return rc;
 }

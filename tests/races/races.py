@@ -117,16 +117,22 @@ def race(bed, number, kind, dice):
         scene.during("sleep %.1f\n" % dice.choice([0, 0.5, 1, 2]))
     else:
         phase = dice.choice(ROLLED_OUT)
-        scene.during("[ $1 != %s ] || sleep 1.5\n" % phase)
+        # It lasts until the second one has ended.
+        over = os.path.join(scene.folder, "over")
+        scene.during("[ $1 != %s ] || for i in $(seq 600); do [ ! -e '%s' ] || break; sleep 0.1; done\n" % (phase, over))
     command = ("next", "--to", TO, "--yes")
     one = first.begin(*command)
     if kind == "rollout":
         until(lambda: [entry for entry in scene.rollouts() if entry[1] == phase])
-        time.sleep(dice.random())
+        time.sleep(dice.random() / 2)
     else:
         time.sleep(pause)
     two = second.begin(*command)
-    ends = [(first,) + first.end(one), (second,) + second.end(two)]
+    late_end = second.end(two)
+    if kind == "rollout":
+        with open(over, "w", encoding="utf-8"):
+            pass
+    ends = [(first,) + first.end(one), (second,) + late_end]
     problems = once(scene) + history(scene, extra)
     codes = sorted(code for _, code, _ in ends)
     # Who comes when all is done has nothing left to do.
