@@ -122,23 +122,27 @@ class Bed:
         ONLY=WORD plays those whose name has it.
         """
         tests = [test for test in tests if os.environ.get("ONLY", "") in test[0]]
+        for what, problems in self.parallel(3, Bed.play_one, list(enumerate(tests))):
+            self.check(what, problems)
+        return self.finish()
+
+    def parallel(self, jobs, function, arguments):
+        """What function(self, *argument) gives for each, in their order; JOBS at a time."""
         context = multiprocessing.get_context("fork")
-        pool = context.Pool(int(os.environ.get("JOBS", "3")), usual_signals)  # pylint: disable=consider-using-with
+        pool = context.Pool(int(os.environ.get("JOBS", jobs)), usual_signals)  # pylint: disable=consider-using-with
         try:
-            played = [pool.apply_async(self.play_one, (number, test)) for number, test in enumerate(tests)]
-            for test, problems in zip(tests, played):
-                self.check(test[0], problems.get(300))
+            for done in [pool.apply_async(function, (self,) + argument) for argument in arguments]:
+                yield done.get(600)
             pool.close()
         finally:
             pool.terminate()
-        return self.finish()
 
     def play_one(self, number, test):
         scene = Scene(self, "scene-%d" % number)
         try:
-            return test[1](scene, *test[2:])
+            return test[0], test[1](scene, *test[2:])
         except Exception as error:  # pylint: disable=broad-except
-            return ["%s: %s" % (type(error).__name__, error)]
+            return test[0], ["%s: %s" % (type(error).__name__, error)]
         finally:
             self.end_all()
             scene.remove()

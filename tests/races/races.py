@@ -103,7 +103,8 @@ def refused_settle(scene, dice):
     return 1
 
 
-def race(bed, number, kind, dice):
+def race(bed, number, kind, seed):
+    begun, dice = time.monotonic(), random.Random(seed * 1000 + number)
     scene = Scene(bed, "race-%d" % number)
     first, second = (scene.alpha, scene.beta) if dice.random() < 0.5 else (scene.beta, scene.alpha)
     pause, extra = 0.0, 0
@@ -146,7 +147,8 @@ def race(bed, number, kind, dice):
             problems.append("%s:\n%s" % (machine.name, said))
     problems += agree(scene)
     scene.remove()
-    return problems, codes
+    what = "race %d (%s, exit codes %s, %.1f s)" % (number + 1, kind, codes, time.monotonic() - begun)
+    return what, problems
 
 
 def main():
@@ -154,18 +156,12 @@ def main():
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 50
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1000000)
     kinds = os.environ.get("KINDS", " ".join(KINDS)).split()
-    dice = random.Random(seed)
-    good = 0
     print("seed %d" % seed)
     with Bed(build, "races") as bed:
         if not bed.unshare:
             print("unshare is not allowed here: the machines differ by their clones' paths alone")
-        for number in range(count):
-            kind = kinds[number % len(kinds)]
-            begun = time.monotonic()
-            problems, codes = race(bed, number, kind, dice)
-            good += bed.check("race %d (%s, exit codes %s, %.1f s)" % (number + 1, kind, codes,
-                                                                     time.monotonic() - begun), problems)
+        good = sum(bed.check(*done) for done in bed.parallel(
+            2, race, [(number, kinds[number % len(kinds)], seed) for number in range(count)]))
     print("races: %d run, %d with exactly one rollout" % (count, good))
     return 0 if good == count and count else 1
 
