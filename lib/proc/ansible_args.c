@@ -16,6 +16,7 @@ static const char *const settings[] = {
 	"ANSIBLE_DIFF_ALWAYS=0",
 	"ANSIBLE_LOG_PATH=/dev/null",
 	"ANSIBLE_KEEP_REMOTE_FILES=0",
+	"ANSIBLE_NO_TARGET_SYSLOG=1", /* modules log their arguments on each host */
 	"ANSIBLE_DISPLAY_ARGS_TO_STDOUT=0",
 	"ANSIBLE_STDOUT_CALLBACK=default",
 	"ANSIBLE_CALLBACK_RESULT_FORMAT=json",

@@ -92,7 +92,7 @@ module = AnsibleModule(argument_spec={"text": {"type": "str"}, "die": {"type": "
 sys.stderr.write(module.params["text"])
 if module.params["die"]:
     raise ValueError("cannot take " + module.params["text"])
-module.fail_json(msg="cannot take %r" % module.params["text"], given=module.params)
+module.fail_json(msg="cannot take %r" % module.params["text"], given=module.params, logs_here=not module.no_log)
 PY
 }
 
@@ -256,6 +256,8 @@ mkdir -p "$T/objects"
 for repository in "$T/remote.git" "$R"; do objects "$repository" >"$T/objects/${repository##*/}" || die "no objects"; done
 check 'the playbooks did show keys, and the filter took them out' bash -c \
   "[ \$(grep -c 'private key removed' '$T/out/trust') -gt 10 ] && grep -q 'private key removed' '$T/out/servers'"
+check 'modules do not log their arguments on a host' bash -c \
+  "grep -q 'logs_here.*false' '$T/out/trust' && ! grep -q 'logs_here.*true' '$T/out/trust'"
 check 'the hosts have keys' not search "$T/hosts"
 check 'no write of certrotate or its children has one' search "$T/written"
 check 'no command line or environment had one' search "$T/proc"
