@@ -5,7 +5,6 @@
 
 #define END	  "-----END"
 #define LABEL	  "PRIVATEKEY"
-#define ENCODED	  "LS0tLS1CRUdJTi" /* "-----BEGIN " in base64 */
 #define DASHES	  5
 #define LABEL_MAX 96 /* of a header or footer, with colours and wrapping inside */
 #define RUN_MAX	  40 /* base64 characters in a row that speak for a key */
@@ -26,7 +25,11 @@ enum line {
 };
 
 /* A warning is wrapped to the screen's width, even between the dashes and the word. */
-static const char *const markers[] = {"-----BEGIN", "BEGIN", ENCODED};
+static const char *const markers[] = {"-----BEGIN", "BEGIN",
+				      /* "-----BEGIN" in base64, in each of the three alignments */
+				      "LS0tLS1CRUdJTi", "LS0tQkVHSU4", "LS0tLUJFR0lO"};
+
+#define FIRST_ENCODED 2
 
 void filter_init(struct filter *filter, void (*emit)(void *ctx, const char *data, size_t len),
 		 void *ctx)
@@ -107,7 +110,7 @@ static void text_char(struct filter *filter, char c)
 	give_held(filter, start);
 	if (marker < 0 || filter->held_len < strlen(markers[marker]))
 		return;
-	if (strcmp(markers[marker], ENCODED) == 0) {
+	if (marker >= FIRST_ENCODED) {
 		remove_key(filter, BASE64);
 		return;
 	}

@@ -56,6 +56,8 @@ leaking_playbook() {
     - {name: One, ansible.builtin.debug: {msg: "the key is {{ key }}, yes"}}
     - {name: As YAML, ansible.builtin.debug: {msg: "{{ private_keys | to_nice_yaml }}"}}
     - {name: In base64, ansible.builtin.debug: {msg: "{{ key | b64encode }}"}}
+    - {name: Shifted by one, ansible.builtin.debug: {msg: "{{ ('x' + key) | b64encode }}"}}
+    - {name: All of them as JSON in base64, ansible.builtin.debug: {msg: "{{ private_keys | to_json | b64encode }}"}}
     - {name: As lines, ansible.builtin.debug: {msg: "{{ key.splitlines() }}"}}
     - name: A module that prints its arguments
       leaky: {text: "{{ key }}"}

@@ -107,6 +107,8 @@ static const struct {
 	{"{\"content\": \"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JSUU=\", \"x\": 1}",
 	 "{\"content\": \"" MARK "\", \"x\": 1}"},
 	{"LS0tLS0tLS1CRUdJTiBQ.", "LS0t" MARK "."},
+	{"Ii0tLS0tQkVHSU4gUFJJVkFURSBLRVktLS0tLQpNSUlFCg== x", "Ii0t" MARK " x"},
+	{"IiItLS0tLUJFR0lOIFBSSVZBVEUgS0VZLS0tLS0KTUlJRQo= x", "IiIt" MARK " x"},
 };
 
 START_TEST(keys_are_removed_and_nothing_else)
