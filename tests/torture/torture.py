@@ -18,6 +18,7 @@ import os
 import queue
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -74,17 +75,22 @@ class Run:
         self.waiting = queue.Queue()
         self.mutants = queue.Queue()
         self.controls = 0
+        self.stopping = False
         self.again = 0
         self.turned = 0
         self.seconds = 0.0
 
-    def wanted(self, made, case):
+    def chosen(self, made):
+        """A point that is asked for by name is killed there, whatever else would stand for it."""
         only = (self.options.only or "").split(":")
-        if only[0] and only[0] not in (made["transition"], self.name(made)):
-            return False
-        if self.options.quick and made["real"]:
-            return False
-        return (len(only) < 2 or int(only[1]) == case[0]) and (len(only) < 3 or only[2] == case[1])
+        if only[0] and only[0] not in (made["transition"], self.name(made)) or \
+           self.options.quick and made["real"]:
+            return []
+        if len(only) == 1:
+            return made["cases"]
+        if int(only[1]) not in (case[0] for case in made["cases"]):
+            return []
+        return [[int(only[1]), when] for when in only[2:] or ["before", "after"]]
 
     @staticmethod
     def name(made):
@@ -94,12 +100,13 @@ class Run:
         cases = []
         for made in references:
             name = self.name(made)
-            chosen = [case for case in made["cases"] if self.wanted(made, case)]
-            points = {case[0] for case in chosen}
-            self.tally[name] = {"points": len(points), "good": set(), "bad": set()}
-            for i, (point, when, stands) in enumerate(chosen):
+            chosen = self.chosen(made)
+            points = len({case[0] for case in chosen}) if self.options.only else made["points"]
+            if chosen:
+                self.tally[name] = {"points": points, "good": set(), "bad": set()}
+            for i, (point, when) in enumerate(chosen):
                 case = {"do": "case", "transition": made["transition"], "real": made["real"],
-                        "point": point, "when": when, "stands": stands, "turn": False}
+                        "point": point, "when": when, "turn": False}
                 cases.append(case)
                 if self.turns(made, when, i):
                     cases.append(dict(case, turn=True))
@@ -129,7 +136,7 @@ class Run:
         return order
 
     def work(self, pool, number, end):
-        while time.monotonic() < end:
+        while time.monotonic() < end and not self.stopping:
             try:
                 case = self.waiting.get_nowait()
             except queue.Empty:
@@ -164,7 +171,7 @@ class Run:
 
     def control(self, pool, number):
         """Each worker its share."""
-        while True:
+        while not self.stopping:
             try:
                 mutant = self.mutants.get_nowait()
             except queue.Empty:
@@ -221,6 +228,7 @@ class Run:
                 self.waiting.put(case)
             self.share(self.work, pool, end)
         finally:
+            self.stopping = True
             pool.close()
         return self.report(time.monotonic() - start, len(cases) - self.waiting.qsize())
 
@@ -255,6 +263,7 @@ def main():
     parser.add_argument("build")
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.keep:
         return Run(options).go(os.path.abspath(options.keep))
     base = tempfile.mkdtemp(prefix="certrotate-torture-")

@@ -35,10 +35,9 @@
 
 #include "tests/torture/calls.h"
 
-#define THREADS_MAX   256
-#define LEFT_SECONDS  15
-#define LINE_MAX_     4096
-#define STARTED_TRIES 100 /* of 0.2 ms */
+#define THREADS_MAX  256
+#define LEFT_SECONDS 15
+#define LINE_MAX_    4096
 
 struct thread {
 	pid_t pid;
@@ -56,7 +55,7 @@ struct trace {
 	bool kill_after, shorten;
 	int error;
 	int deadline;
-	pid_t main_pid, started;
+	pid_t main_pid;
 	bool counting, acted;
 	long changes, failings;
 	struct thread threads[THREADS_MAX];
@@ -125,43 +124,21 @@ static size_t read_file(char *out, size_t size, const char *path)
 	return got;
 }
 
-/* A started process is known by its arguments once it runs another program than ours. */
-static bool read_started(char text[LINE_MAX_], size_t *len)
+/* What a process that was started has become: it has just taken on another program. */
+static void list_started(pid_t pid)
 {
-	char path[64], own[LINE_MAX_];
-
-	(void)snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)trace.main_pid);
-	(void)read_file(own, sizeof(own), path);
-	(void)snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)trace.started);
-	*len = read_file(text, LINE_MAX_, path);
-	return *len && strcmp(own, text) != 0;
-}
-
-/*
- * The program stands still meanwhile; a child that waits for it is looked at again later. In the
- * middle of its exec a process has no arguments, as has one that has ended.
- */
-static void list_started(int tries)
-{
-	const struct timespec moment = {0, 200000};
-	char text[LINE_MAX_];
+	char path[64], text[LINE_MAX_];
 	size_t len;
-	bool runs = read_started(text, &len);
 
-	while (!runs && tries-- > 0) {
-		(void)nanosleep(&moment, NULL);
-		runs = read_started(text, &len);
-	}
-	if (!runs && len)
-		return;
+	(void)snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+	len = read_file(text, sizeof(text), path);
 	for (size_t i = 0; i + 1 < len; i++) {
 		if (!text[i])
 			text[i] = '\t';
 		else if (text[i] == '\n')
 			text[i] = ' ';
 	}
-	(void)fprintf(trace.list, "-\t-\texec\t-\t%ld\t%s\n", (long)trace.started, text);
-	trace.started = 0;
+	(void)fprintf(trace.list, "-\t-\texec\t-\t%ld\t%s\n", (long)pid, text);
 }
 
 /* What goes into a journal is part of its line: the order of steps is told by it. */
@@ -290,11 +267,6 @@ static void end_call(struct thread *thread, const struct __ptrace_syscall_info *
 		set_registers(thread->pid, set_result, result);
 	}
 	list_call(thread, result);
-	if (thread->known && thread->call.effect == EFFECT_START && result > 0) {
-		trace.started = (pid_t)result;
-		if (trace.list)
-			list_started(STARTED_TRIES);
-	}
 	if (trace.kill_at && thread->known && thread->change == trace.kill_at && trace.kill_after &&
 	    !trace.acted)
 		kill_it("killed");
@@ -307,8 +279,6 @@ static void at_call(pid_t pid)
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0)
 		return;
-	if (trace.list && trace.started)
-		list_started(0);
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
 		begin_call(thread, &info);
 	else if (info.op == PTRACE_SYSCALL_INFO_EXIT && thread->inside)
@@ -319,7 +289,10 @@ static void at_call(pid_t pid)
 
 static pid_t start(char **argv)
 {
-	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE;
+	/* Of its children only what they become is listed. */
+	const long children = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC;
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE |
+			     (trace.list ? children : 0);
 	int status;
 	pid_t pid = fork();
 
@@ -353,6 +326,32 @@ static int at_stop(pid_t pid, int status)
 	return sig == SIGSTOP || sig == SIGTRAP ? 0 : sig;
 }
 
+static bool is_child(pid_t pid)
+{
+	char path[64], text[LINE_MAX_];
+	const char *group;
+
+	if (!trace.list || pid == trace.main_pid)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+	(void)read_file(text, sizeof(text), path);
+	group = strstr(text, "\nTgid:");
+	return group && strtol(group + 6, NULL, 10) != trace.main_pid;
+}
+
+static void at_child(pid_t pid, int status)
+{
+	int sig = WSTOPSIG(status);
+
+	if (status >> 16 == PTRACE_EVENT_EXEC) {
+		list_started(pid);
+		(void)ptrace(PTRACE_DETACH, pid, 0, 0);
+		return;
+	}
+	/* it begins with a stop */
+	(void)ptrace(PTRACE_CONT, pid, 0, status >> 16 || sig == SIGSTOP ? 0 : sig);
+}
+
 static int follow(void)
 {
 	int status, code = 125;
@@ -368,6 +367,10 @@ static int follow(void)
 			continue;
 		if (pid < 0)
 			break;
+		if (WIFSTOPPED(status) && is_child(pid)) {
+			at_child(pid, status);
+			continue;
+		}
 		if (WIFSTOPPED(status)) {
 			(void)ptrace(PTRACE_SYSCALL, pid, 0, at_stop(pid, status));
 			continue;

@@ -55,12 +55,11 @@ class Trace:
         cases, children, previous = [], 0, None
         for call in self.calls:
             if call.number in wanted:
-                same = previous is not None and not children and previous[0] == call.number - 1
-                if same and cases and cases[-1][:2] == [previous[0], "after"]:
+                same = not children and previous == call.number - 1
+                if same:
                     cases.pop()
-                cases.append([call.number, "before", 2 if same else 1])
-                cases.append([call.number, "after", 1])
-                previous = (call.number,) if call.effect != "start" else None
+                cases += [[call.number, "before"], [call.number, "after"]]
+                previous = call.number if call.effect != "start" else None
             if call.effect == "start" and call.result > 0:
                 children += 1
             elif call.name in ("wait4", "waitid") and call.result >= 0:
