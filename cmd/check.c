@@ -186,7 +186,7 @@ int cmd_check(const struct options *options, struct ui *ui, struct err *err)
 	buf_init(&checking.metrics, BUF_TEXT_MAX);
 	rc = each_environment(options, ui, options->warning_days * DAY, check_one, &checking, err);
 	if (!rc && err_ailment())
-		rc = err_set(err, ERR_MACHINE, "%s", err_ailment());
+		rc = err_ailed(err);
 	if (rc) {
 		/* A plug-in says it in one line on standard output, whatever is wrong. */
 		ui_out(ui, "CERTROTATE UNKNOWN - %s\n", err->msg);

@@ -29,8 +29,7 @@ static int unless_ailing(int rc, struct err *err)
 	if (err->code)
 		err_prefix(err, "%s", ailment);
 	else
-		(void)err_reason(err, ERR_MACHINE, "what was done or found is not to be relied on",
-				 "%s", ailment);
+		(void)err_ailed(err);
 	return err->code = ERR_MACHINE;
 }
 

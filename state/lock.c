@@ -109,7 +109,12 @@ int lock_take(const char *path, const char *who, struct sys *sys, struct err *er
 
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open the lock %s", path);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) < 0) {
+		rc = err_sys(err, errno, "cannot look at the lock %s", path);
+		(void)close(fd);
+		return rc;
+	}
+	if (!S_ISREG(st.st_mode)) {
 		(void)close(fd);
 		return err_set(err, ERR_FAIL, "%s is no lock but another kind of file", path);
 	}

@@ -57,6 +57,7 @@ static const char *remedy(int errno_value)
 /* The first that was met; written once. */
 static struct {
 	atomic_int stage; /* 0: nothing, 1: being written, 2: there */
+	int error;
 	char text[1024];
 } ailment;
 
@@ -68,6 +69,7 @@ void err_ail(int errno_value, const char *fmt, ...)
 
 	if (!remedy(errno_value) || !atomic_compare_exchange_strong(&ailment.stage, &none, 1))
 		return;
+	ailment.error = errno_value;
 	va_start(ap, fmt);
 	(void)vsnprintf(ailment.text, sizeof(ailment.text), fmt, ap);
 	va_end(ap);
@@ -82,6 +84,23 @@ const char *err_ailment(void)
 	int stage = atomic_load(&ailment.stage);
 
 	return !stage ? NULL : stage == 2 ? ailment.text : "out of memory";
+}
+
+bool err_starved(void)
+{
+	int stage = atomic_load(&ailment.stage);
+
+	return stage && (stage != 2 || ailment.error == ENOMEM);
+}
+
+int err_ailed(struct err *err)
+{
+	const char *help = err_starved() ? remedy(ENOMEM) : remedy(ailment.error);
+
+	err_set(err, ERR_MACHINE, "%s", err_ailment());
+	if (err)
+		(void)snprintf(err->hint, sizeof(err->hint), "%s", help ? help : "");
+	return ERR_MACHINE;
 }
 
 void err_forget(void)

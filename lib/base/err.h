@@ -56,6 +56,8 @@ int err_nomem(struct err *err);
  */
 void err_ail(int errno_value, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *err_ailment(void);
+int err_ailed(struct err *err); /* says what err_ailment has; ERR_MACHINE */
+bool err_starved(void);		/* it was memory */
 void err_forget(void);
 /*
  * For a function that says what is wrong with a file: rc becomes code, but for 0 and ERR_MACHINE,

@@ -92,7 +92,7 @@ static int dump(struct buf *out, const struct json *value, size_t flags, struct 
 	int rc = 0;
 
 	if (err_ailment())
-		return err_nomem(err);
+		return err_ailed(err);
 	buf_init(&text, out->max);
 	if (json_dump_callback(in(value), add_chunk, &text, flags | JSON_ENCODE_ANY) < 0)
 		rc = text.failed ? buf_check(&text, "JSON", err) : err_nomem(err);

@@ -52,7 +52,8 @@ static int open_failed(struct err *err, int code, const char *dir)
 		err_hint(err, "use a plain clone (git clone URL), without partial clone or "
 			      "a configuration of its own for each work tree");
 	} else {
-		return err_reason(err, ERR_USAGE, why, "%s: cannot open the git repository", dir);
+		return err_reason(err, strstr(why, " stat '") ? ERR_FAIL : ERR_USAGE, why,
+				  "%s: cannot open the git repository", dir);
 	}
 	return ERR_USAGE;
 }

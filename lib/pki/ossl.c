@@ -27,7 +27,7 @@ int ossl_err(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (err_ailment()) {
+	if (err_starved()) {
 		err_nomem(err);
 		(void)err_prefix(err, "%s", text);
 		return ERR_MACHINE;

@@ -189,7 +189,7 @@ static int await_exec(int status, pid_t pid, const struct plan *plan, struct err
 		if (got == (ssize_t)sizeof(failure))
 			say_failure(&failure, plan, err);
 		else
-			err_set(err, ERR_FAIL, "cannot start %s", plan->path);
+			err_sys(err, got < 0 ? errno : EPIPE, "cannot start %s", plan->path);
 	} else {
 		err_set(err, ERR_FAIL, "cannot start %s: nothing happened for %d seconds",
 			plan->path, START_MS / 1000);

@@ -16,7 +16,11 @@ static bool is_program(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+	if (stat(path, &st) < 0) {
+		err_ail(errno, "cannot look at %s", path);
+		return false;
+	}
+	return S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
 static const char *package_hint(const char *program)

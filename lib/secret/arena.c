@@ -168,7 +168,7 @@ void secret_buf_add(struct secret_buf *buf, const void *data, size_t len)
 
 static int too_much(const struct arena *arena, const char *what, struct err *err)
 {
-	if (!err_ailment())
+	if (!err_starved())
 		return err_set(err, ERR_FAIL, "%s is too large: secrets take up to %zu bytes", what,
 			       arena->max);
 	err_nomem(err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "vault/ansible_cfg.h"
 
+#include <errno.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,7 @@ static int consider(struct ansible_cfg *cfg, char *path, struct err *err)
 		cfg->path = path;
 		return 1;
 	}
+	err_ail(errno, "cannot look at %s", path);
 	rc = strs_addf(&cfg->looked_at, err, "%s (not there)", path);
 	free(path);
 	return rc;
@@ -226,8 +228,10 @@ static int consider_dir(struct ansible_cfg *cfg, const char *dir, struct err *er
 {
 	struct stat st;
 
-	if (stat(dir, &st) < 0)
+	if (stat(dir, &st) < 0) {
+		err_ail(errno, "cannot look at %s", dir);
 		return 0;
+	}
 	if (st.st_mode & S_IWOTH)
 		return strs_addf(
 			&cfg->looked_at, err,

@@ -2,6 +2,7 @@
 """One of the program's own system calls fails or does less than it was asked for (tests/torture/trace.c): each call on
 each role of a file once with each fault, and a sample of the rest."""
 
+import collections
 import concurrent.futures
 import os
 import random
@@ -19,16 +20,16 @@ FAULTS = {
     "rename": ("EIO", "ENOSPC", "EROFS"), "renameat": ("EIO", "ENOSPC"), "renameat2": ("EIO", "ENOSPC"),
     "link": ("EIO", "ENOSPC"), "linkat": ("EIO", "ENOSPC"), "symlink": ("EIO",), "symlinkat": ("EIO",),
     "unlink": ("EIO", "EROFS"), "unlinkat": ("EIO",), "mkdir": ("EIO", "ENOSPC"), "mkdirat": ("EIO", "ENOSPC"),
-    "rmdir": ("EIO",), "truncate": ("EIO",), "ftruncate": ("EIO", "EINTR"), "fallocate": ("ENOSPC",),
+    "rmdir": ("EIO",), "truncate": ("EIO",), "ftruncate": ("EIO",), "fallocate": ("ENOSPC",),
     "chmod": ("EIO", "EPERM"), "fchmod": ("EIO", "EPERM"), "fchmodat": ("EIO", "EPERM"), "chown": ("EPERM",),
     "fchown": ("EPERM",), "fchownat": ("EPERM",), "stat": ("EIO",), "lstat": ("EIO",), "fstat": ("EIO",),
     "newfstatat": ("EIO",), "getdents64": ("EIO",), "readlink": ("EIO",), "pipe2": ("EMFILE",), "poll": ("EINTR",),
-    "ppoll": ("EINTR",), "epoll_wait": ("EINTR",), "wait4": ("EINTR",), "waitid": ("EINTR",), "flock": ("EINTR", "ENOLCK"),
+    "ppoll": ("EINTR",), "epoll_wait": ("EINTR",), "wait4": ("EINTR",), "waitid": ("EINTR",), "flock": ("ENOLCK",),
     "getrandom": ("EINTR",), "clone": ("EAGAIN", "ENOMEM"), "fork": ("EAGAIN",), "vfork": ("EAGAIN",),
     "memfd_create": ("EMFILE",), "mlock": ("ENOMEM",), "socket": ("EMFILE",),
 }
 TEXTS = {
-    "EIO": "Input/output error|missing or cannot be read", "ENOSPC": "No space left on device", "EROFS": "Read-only file system",
+    "EIO": "Input/output error|missing or cannot be read|failed to stat", "ENOSPC": "No space left on device", "EROFS": "Read-only file system",
     "EMFILE": "Too many open files", "EINTR": "Interrupted system call", "EPERM": "Operation not permitted",
     "EAGAIN": "Resource temporarily unavailable", "ENOMEM": "Cannot allocate memory|out of memory",
     "ENOLCK": "No locks available",
@@ -84,13 +85,15 @@ class Calls:
         for scene, calls in zip(self.scenes, lists):
             self.chosen[scene.name] = []
             self.total += len(calls)
-            for number, name, where in calls:
+            count = collections.Counter()
+            for _, name, where in calls:
+                count[name] += 1
                 for fault in FAULTS[name]:
                     if (name, where, fault) in self.first:
-                        rest.append((scene.name, (number, fault)))
+                        rest.append((scene.name, (f"{name}/{count[name]}", fault)))
                     else:
                         self.first.add((name, where, fault))
-                        self.chosen[scene.name].append((number, fault))
+                        self.chosen[scene.name].append((f"{name}/{count[name]}", fault))
         for scene, fault in random.Random(self.seed).sample(rest, min(SAMPLE, len(rest))):
             self.chosen[scene].append(fault)
 
@@ -98,7 +101,7 @@ class Calls:
         return self.chosen[scene.name]
 
     def given(self, words):
-        return int(words[0]), words[1]
+        return words[0], words[1]
 
     def matches(self, fault, words):
         return not words or self.label(fault) == ":".join(words)
@@ -114,7 +117,9 @@ class Calls:
                                                         listed, "--deadline", "60"), deadline=120)
         with open(told, encoding="utf-8", errors="replace") as file:
             happened = file.read().split("\n")
-        met = next(((name, where) for at, name, where in self.lines(listed, world.root) if at == number), None)
+        name, nth = number.split("/")
+        named = [call for call in self.lines(listed, world.root) if call[1] == name]
+        met = named[int(nth) - 1][1:] if len(named) >= int(nth) else None
         if "late" in happened:
             ended.code = "late"
         bad = []

@@ -3,7 +3,7 @@
  * Runs a program and looks at its own system calls (those of its threads too, not those of its
  * children), or interferes with one of them:
  *
- *   trace [--list FILE] [--kill N:before | N:after] [--fault N:ERRNO | N:short]
+ *   trace [--list FILE] [--kill N:before | N:after] [--fault N:ERRNO | N:short | NAME/N:…]
  *         [--report FILE] [--deadline SECONDS] PROGRAM ARGUMENT...
  *
  * Calls are counted from where the program has made itself undumpable (prctl(2)), which is its
@@ -13,7 +13,8 @@
  *   CHANGE FAILING NAME EFFECT RESULT TEXT...     CHANGE and FAILING are numbers, "-" for none
  *   - - exec - PID ARGUMENT...                    what a process that was started has become
  *
- * --kill takes the number of a change, --fault that of a call that can fail. Ends with the
+ * --kill takes the number of a change, --fault that of a call that can fail, or the Nth of those of
+ * one name (how often a program waits is not the same twice). Ends with the
  * program's exit code, or 128 and its signal's number; with 125 where it cannot do what it was
  * asked for. --report says what happened: "killed", "faulted", "not reached", "late" (the deadline
  * passed) and a line "left PID NAME" for each process that outlived the program by 15 seconds.
@@ -52,6 +53,8 @@ struct trace {
 	FILE *list;
 	FILE *report;
 	long kill_at, fault_at;
+	const char *fault_name; /* fault_at counts the calls of this name; NULL: all */
+	long named;
 	bool kill_after, shorten;
 	int error;
 	int deadline;
@@ -230,6 +233,18 @@ static void fault(struct thread *thread)
 	say("faulted");
 }
 
+static bool is_to_fail(const struct thread *thread)
+{
+	size_t len = trace.fault_name ? strcspn(trace.fault_name, "/") : 0;
+
+	if (!trace.fault_name)
+		return trace.fault_at && thread->failing == trace.fault_at;
+	if (strlen(thread->call.kind->name) != len ||
+	    strncmp(thread->call.kind->name, trace.fault_name, len) != 0)
+		return false;
+	return ++trace.named == trace.fault_at;
+}
+
 static void begin_call(struct thread *thread, const struct __ptrace_syscall_info *info)
 {
 	uint64_t args[6];
@@ -253,7 +268,7 @@ static void begin_call(struct thread *thread, const struct __ptrace_syscall_info
 		thread->failing = ++trace.failings;
 	if (trace.kill_at && thread->change == trace.kill_at && !trace.kill_after)
 		kill_it("killed");
-	if (trace.fault_at && thread->failing == trace.fault_at && !trace.acted)
+	if (thread->failing && is_to_fail(thread) && !trace.acted)
 		fault(thread);
 }
 
@@ -456,6 +471,10 @@ static void take_option(const char *name, const char *value)
 		trace.kill_at = number_of(value, &how);
 		trace.kill_after = !strcmp(how, "after");
 	} else if (!strcmp(name, "--fault")) {
+		if (strchr(value, '/')) {
+			trace.fault_name = value;
+			value = strchr(value, '/') + 1;
+		}
 		trace.fault_at = number_of(value, &how);
 		trace.shorten = !strcmp(how, "short");
 		trace.error = call_errno(how);
