@@ -22,6 +22,7 @@ Suite *table_suite(void);
 Suite *choose_suite(void);
 Suite *store_suite(void);
 Suite *journal_suite(void);
+Suite *damage_suite(void);
 Suite *generation_suite(void);
 Suite *target_suite(void);
 Suite *waiver_suite(void);
