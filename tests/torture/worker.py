@@ -239,8 +239,10 @@ def main():
         except (Failed, subprocess.SubprocessError, ValueError, KeyError, OSError) as failure:
             answer = {"ok": False, "said": "%s: %s" % (type(failure).__name__, failure)}
         answer["seconds"] = time.monotonic() - start
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        try:
+            print(json.dumps(answer), flush=True)
+        except BrokenPipeError:
+            os._exit(1)  # who asked is gone; nothing is to be flushed any more
 
 
 if __name__ == "__main__":
