@@ -323,6 +323,17 @@ goes() {
   check "nor by going back" is "$(value "$CERTS" client report)" none
 
   restore trusted
+  check "a host is left behind" exits 0 go next --waive "hosts=db2.example.com:broken disk"
+  check "it is recorded" is "$(state "d['behind']")" "['db2.example.com']"
+  edit "$CHAIN" 're.sub(r" *db2.example.com.*\n", "", t)'
+  edit "$CERTS" "$REMOVE" db2.example.com
+  edit_keys "$REMOVE" db2.example.com
+  publish "poc: db2 is gone"
+  passes "a host that went while it was behind" clients-switched
+  check "nobody is behind any more" is "$(state "d['behind']")" "[]"
+  check "it is no host any more" is "$(state "d['host_set']")" "['db1.example.com']"
+
+  restore trusted
   edit "$CERTS" "$REMOVE" report
   publish "poc: report is half gone"
   drifts "a user that is described still" "certs.client.report: $CERTS: the rotation under way has it, the inventory does not" \
@@ -375,6 +386,35 @@ replaced() {
   edit_keys "$SET" app "$T/new.block"
   publish "poc: app's key"
   drifts "a key that does not fit" "private_keys.client.app: $KEYS:" "another key, put there by hand: it does not fit the certificate" "$(who)"
+}
+
+# The old vault of a merge: its keys are another generation's.
+swapped_key() {
+  restore trusted
+  git --git-dir "$T/remote.git" show dev:.certrotate/poc/g2.vault.yml >"$T/keys.vault"
+  ANSIBLE_VAULT_PASSWORD_FILE=$T/vault-password ansible-vault view "$T/keys.vault" 2>/dev/null | /usr/bin/python3 -c '
+import sys, yaml
+print(yaml.safe_load(sys.stdin)["private_keys"]["client"]["app"].strip())' >"$T/other.key"
+  block "$T/other.key" >"$T/new.block"
+  edit_keys "$SET" app "$T/new.block"
+  publish "Merge branch 'newer'"
+  drifts "another generation's key" "private_keys.client.app: $KEYS:" "generation g2's key, where the state says the other one's"
+}
+
+# Outside a rotation everything may change: what stands there is the old chain of the next one.
+outside_a_rotation() {
+  restore idle
+  sign g1 client app
+  block "$T/new.crt" >"$T/new.block"
+  block "$T/new.key" >"$T/new.key.block"
+  edit "$CERTS" "$SET" app "$T/new.block"
+  edit_keys "$SET" app "$T/new.key.block"
+  publish "poc: renew app"
+  check "status finds nothing wrong" exits 0 rotate status
+  check "a certificate that was renewed outside a rotation: it goes on" exits 0 go next
+  check "it is said" said "certs.client.app" "2 value(s) differ from generation g1; the inventory as it is now counts as the old chain"
+  passes "and everyone trusts the new chain" trusted
+  check "the renewed certificate stays" is "$(value "$CERTS" client app)" "$(cat "$T/new.crt")"
 }
 
 bundles() {
@@ -479,13 +519,14 @@ begin drift
 touch "$T/rollouts"
 make_repository
 quietly go next --first
+keep idle
 quietly go next
 keep generated
 quietly go next
 keep trusted
 for part in ${ONLY:-arrives_by_description arrives_by_inventory arrives_without_old_ca arrives_without_new_ca \
-  arrives_while_generated arrives_by_hand arrives_while_a_phase_is_under_way goes replaced bundles harmless template \
-  mixed}; do
+  arrives_while_generated arrives_by_hand arrives_while_a_phase_is_under_way goes replaced swapped_key \
+  outside_a_rotation bundles harmless template mixed}; do
   "$part"
 done
 finish
