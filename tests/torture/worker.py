@@ -153,7 +153,7 @@ class Worker:
             if state["under_way"]:
                 args = ["next"]
             elif state["state"] == expected:
-                return
+                args = ["next", "--to", expected]  # brings the checkout to what is done already
         code, out = world.rotate(*args, "--yes")
         if code == 3 and world.branches():
             world.merge()
