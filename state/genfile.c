@@ -388,7 +388,7 @@ int generation_load(struct generation *gen, const char *id, struct arena *arena,
 	certs = rc ? NULL : yaml_get(yaml, yaml_root(yaml), "certs");
 	if (!rc && (!certs || !certs->count))
 		rc = err_set(err, ERR_FAIL, "%s: no certificates", name);
-	for (node = rc ? NULL : certs->first; node && !rc; node = node->next)
+	for (node = rc || !certs ? NULL : certs->first; node && !rc; node = node->next)
 		rc = load_authority(gen, yaml, node, err);
 	if (!rc && keys)
 		rc = load_keys(gen, keys, keys_name, err);
