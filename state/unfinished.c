@@ -83,8 +83,8 @@ int interrupted_note(struct findings *out, const struct session *session, struct
 		return 0;
 	back = !strcmp(journal->last_direction, direction_name(DIRECTION_BACK));
 	return findings_add(out, "interrupted", SEVERITY_INFO, journal->last_phase,
-			    "type the command again, or leave it", err,
-			    "%s begun here at %s and ended before anything was published: nothing "
-			    "has changed",
+			    "type the command again: it goes on from what is there", err,
+			    "%s begun here at %s and did not end; as fetched last, nothing of it "
+			    "is published",
 			    back ? "its revert was" : "it was", journal->last_at);
 }

@@ -155,13 +155,14 @@ def what_to_say(under_way, last):
 
 def look_at_status(world, transition):
     """One sentence: what was under way, how far it came, what to type."""
-    state = state_of(world)
+    fetched = {"where": world.clone, "refs": "refs/remotes/origin/"}  # all that status reads
+    state = state_of(world, **fetched)
     under_way = state and state["under_way"]
     code, out = world.rotate("status")
     said = " ".join(out.decode().split())
     lines = journal(world)
     last = "%s %s" % (lines[-1]["step"], lines[-1]["mark"]) if lines else ""
-    waits = not under_way and world.branches()
+    waits = not under_way and world.branches(**fetched)
     if under_way:
         wanted = list(what_to_say(under_way, last))
     elif waits:

@@ -219,12 +219,12 @@ def key_lines(world):
     return sorted(found)
 
 
-def state_of(world):
-    """The newest: in flow merge_request a settled one waits on its own branch for the next merge."""
+def state_of(world, where=None, refs=""):
+    """The newest, of the remote or of what a clone has fetched: in flow merge_request a settled one waits on its own branch for the next merge."""
     found = []
     for rev in ("dev", SETTLED):
         try:
-            found.append(json.loads(world.show(STATE, rev=rev)))
+            found.append(json.loads(world.show(STATE, where, refs + rev)))
         except Failed:
             continue
     return max(found, key=lambda state: state["revision"]) if found else None

@@ -161,11 +161,11 @@ class World:
 
     # ---- what is there
 
-    def branches(self):
-        """Those of the remote that bring a phase, and that its base does not have."""
-        names = self.git("for-each-ref", "--format=%(refname:short)", "--no-merged=dev",
-                         "refs/heads/certrotate/", where=self.remote).decode().split()
-        return [name for name in names if name.startswith(SETTLED + "-")]
+    def branches(self, where=None, refs="refs/heads/"):
+        """Those that bring a phase, and that the base does not have."""
+        names = self.git("for-each-ref", "--format=%(refname)", "--no-merged=" + refs + "dev",
+                         refs + "certrotate/", where=where or self.remote).decode().split()
+        return [name[len(refs):] for name in names if name.startswith(refs + SETTLED + "-")]
 
     def merge(self):
         """What a colleague does at the forge."""
