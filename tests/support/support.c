@@ -10,14 +10,8 @@
 #include "base/buf.h"
 #include "base/file.h"
 
-static char dir[64];
-
-const char *test_mkdir(void)
-{
-	(void)snprintf(dir, sizeof(dir), "/tmp/certrotate-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	return dir;
-}
+static char top[64]; /* one for all tests: made before check forks them, removed behind the last */
+static char dir[96];
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -27,11 +21,23 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
+static void remove_all(char *path)
+{
+	if (path[0])
+		(void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	path[0] = '\0';
+}
+
+const char *test_mkdir(void)
+{
+	(void)snprintf(dir, sizeof(dir), "%s/XXXXXX", top[0] ? top : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	return dir;
+}
+
 void test_rmdir(void)
 {
-	if (dir[0])
-		(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	dir[0] = '\0';
+	remove_all(dir);
 }
 
 char *test_path(const char *name)
@@ -68,10 +74,17 @@ int test_main(Suite *(*const *suites)(void))
 	SRunner *runner = srunner_create(NULL);
 	int failed;
 
+	(void)snprintf(top, sizeof(top), "/tmp/certrotate-test-XXXXXX");
+	if (!mkdtemp(top)) {
+		perror(top);
+		return EXIT_FAILURE;
+	}
 	for (; *suites; suites++)
 		srunner_add_suite(runner, (*suites)());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
+	/* also what a test that failed or was ended had no time for */
+	remove_all(top);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
