@@ -75,7 +75,7 @@ $(BUILD)/libcertrotate.a: $(LIB_OBJ)
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) CC $<
-	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(OWN_CFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 define SUITE_RULE
 $(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/$(1)/*.c))) \
@@ -239,7 +239,7 @@ $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/%.c $(BUILD)/libcertrotate.a
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
 # The fuzzers without libFuzzer, each under its own name in one program.
-$(BUILD)/obj/tests/fuzz/%.o: CFLAGS += $(if $(filter fuzz_%,$(notdir $*)),-DLLVMFuzzerTestOneInput=$(notdir $*))
+$(BUILD)/obj/tests/fuzz/%.o: OWN_CFLAGS = $(if $(filter fuzz_%,$(notdir $*)),-DLLVMFuzzerTestOneInput=$(notdir $*))
 $(REPLAY): $(FUZZERS:%=$(BUILD)/obj/tests/fuzz/%.o) $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libcertrotate.a
 	@mkdir -p $(@D)
 	$(SAY) LINK $@

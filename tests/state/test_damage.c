@@ -107,7 +107,7 @@ END_TEST
 
 static void write_generation(struct buf *out, struct arena *arena)
 {
-	struct test_chain chain;
+	struct test_chain chain = {0};
 	struct generation gen;
 	struct err err = {0};
 
