@@ -431,7 +431,7 @@ FROM=trusted
 # ---------------------------------------------------------------- a repository that cannot be written
 if unshare -rm true 2>/dev/null; then
   # shellcheck disable=SC2016
-  refused 'a repository that cannot be written' 1 'Read-only file system' - unshare -rm sh -c \
+  refused 'a repository that cannot be written' 1 'Read-only file system' 'mounted read-only' unshare -rm sh -c \
     'mount --bind "$2" "$2" && mount -o remount,ro,bind "$2" && exec "$1" -C "$2/repo" next --yes' sh "$CERTROTATE" "$T/work"
   git config --global --add safe.directory '*'
 else
