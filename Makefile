@@ -155,7 +155,8 @@ ONLY ?=
 
 faults: deps
 	$(MAKE) all $(BUILD)/tests/trace
-	$(MAKE) BUILD=$(BUILD)/oom CFLAGS="$(SANITIZE)" $(BUILD)/oom/faults/certrotate
+	$(MAKE) BUILD=$(BUILD)/oom CFLAGS="$(SANITIZE)" $(BUILD)/oom/faults/certrotate $(BUILD)/oom/faults/rooms
+	$(if $(ONLY),,$(BUILD)/oom/faults/rooms tests/data/chainsmith-python)
 	tests/faults/faults.py --build $(BUILD) --alloc $(BUILD)/oom/faults/certrotate --sample $(SAMPLE) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
@@ -165,6 +166,11 @@ ALLOC_WRAP = $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray
 comma = ,
 
 $(BUILD)/faults/certrotate: $(CMD_OBJ) $(BUILD)/obj/tests/faults/alloc.o $(BUILD)/libcertrotate.a
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(ALLOC_WRAP) -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/faults/rooms: $(BUILD)/obj/tests/faults/rooms.o $(BUILD)/obj/tests/faults/alloc.o $(BUILD)/libcertrotate.a
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(ALLOC_WRAP) -o $@ $^ $(LIBRARY_LIBS)

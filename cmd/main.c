@@ -24,7 +24,9 @@ static int unless_ailing(int rc, struct err *err)
 {
 	const char *ailment = err_ailment();
 
-	if (!ailment || err->code == ERR_MACHINE)
+	if (err->code == ERR_MACHINE)
+		return rc < 0 ? ERR_MACHINE : rc;
+	if (!ailment)
 		return rc;
 	if (err->code)
 		err_prefix(err, "%s", ailment);

@@ -160,6 +160,9 @@ int err_blame(struct err *err, int rc, enum err_code code)
 {
 	if (!rc || rc == ERR_MACHINE)
 		return rc;
+	/* whoever passed it on may have called it a failure of its own */
+	if (err && err->code == ERR_MACHINE)
+		return ERR_MACHINE;
 	if (err)
 		err->code = code;
 	return code;

@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,25 @@ static struct json *made(json_t *value)
 	return wrap(value);
 }
 
+/* Jansson reports a refusal as what it makes of half a text, or not at all. */
+static void *told_malloc(size_t size)
+{
+	void *data = malloc(size);
+
+	if (!data)
+		(void)err_nomem(NULL);
+	return data;
+}
+
+/* Here, because no value is copied or read without one that was parsed or made. */
+static void watch_memory(void)
+{
+	static atomic_flag watched = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&watched))
+		json_set_alloc_funcs(told_malloc, free);
+}
+
 int js_parse(struct json **out, const char *text, size_t len, const char *name, struct err *err)
 {
 	json_error_t error;
@@ -36,9 +56,9 @@ int js_parse(struct json **out, const char *text, size_t len, const char *name, 
 	*out = NULL;
 	if (len > TEXT_MAX)
 		return err_set(err, ERR_FAIL, "%s is larger than %zu bytes", name, TEXT_MAX);
+	watch_memory();
 	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
-	/* Jansson says nothing at all where it had no memory to begin with. */
-	if (!value && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory)) {
+	if (!value && err_starved()) {
 		err_nomem(err);
 		(void)err_prefix(err, "%s", name);
 		return ERR_MACHINE;
@@ -119,11 +139,13 @@ int js_dump_sorted(struct buf *out, const struct json *value, struct err *err)
 
 struct json *js_new_object(void)
 {
+	watch_memory();
 	return made(json_object());
 }
 
 struct json *js_new_array(void)
 {
+	watch_memory();
 	return made(json_array());
 }
 

@@ -70,7 +70,10 @@ static int names_of(struct chain_reader *reader, struct chain_server *server, st
 		if (value->kind == YAML_KIND_SEQUENCE && yaml_is_null(m))
 			continue;
 		rc = chain_text(reader, m, &text, err);
-		if (!rc && add_name(reader, server, seen, text, err) != 0) {
+		if (rc)
+			break;
+		rc = add_name(reader, server, seen, text, err);
+		if (rc == ERR_USAGE) {
 			struct err why = err ? *err : (struct err){0};
 
 			rc = yaml_err(reader->yaml, m, ERR_USAGE, err, "%s", why.msg);

@@ -44,13 +44,15 @@ static int add_one(struct hosts *hosts, const char *name, const char *address, b
 		rc = strmap_put(&hosts->index, name, at, err);
 		if (rc)
 			return rc;
-		hosts->items[at] = (struct host){.name = strdup(name), .address = strdup(name)};
+		hosts->items[at] = (struct host){.name = strdup(name)};
 		hosts->count++;
 	}
 	host = &hosts->items[at];
 	if (address && hosts_address_usable(address)) {
 		free(host->address);
 		host->address = strdup(address);
+	} else if (!host->address) {
+		host->address = strdup(name);
 	}
 	host->top = host->top || top;
 	return host->name && host->address ? 0 : err_nomem(err);
@@ -93,6 +95,11 @@ void hosts_release(struct hosts *hosts)
 /* A file that is no inventory we know is told, not an error: Ansible may well read it. */
 static int pass_over(struct hosts *hosts, int rc, const struct err *why, struct err *err)
 {
+	if (rc && why->code == ERR_MACHINE) {
+		if (err)
+			*err = *why;
+		return ERR_MACHINE;
+	}
 	return rc ? strs_add(&hosts->passed_over, why->msg, err) : 0;
 }
 

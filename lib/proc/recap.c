@@ -48,7 +48,7 @@ static void set_text(char **slot, const char *text, size_t len, int *rc)
 	free(*slot);
 	*slot = strdup(safe);
 	if (!*slot)
-		*rc = ERR_FAIL;
+		*rc = err_nomem(NULL);
 }
 
 static struct recap_host *add_host(struct recap *recap, const char *name)
@@ -91,7 +91,7 @@ static struct recap_host *get_host(struct recap *recap, const char *text, size_t
 		return &recap->hosts[at];
 	host = add_host(recap, name);
 	if (!host)
-		recap->rc = ERR_FAIL;
+		recap->rc = recap->count < ANSIBLE_HOSTS_MAX ? err_nomem(NULL) : ERR_FAIL;
 	return host;
 }
 
@@ -315,8 +315,11 @@ static int by_name(const void *a, const void *b)
 
 int recap_take(struct ansible_result *out, struct recap *recap, struct err *err)
 {
+	if (recap->rc == ERR_MACHINE)
+		return err_nomem(err);
 	if (recap->rc)
-		return err_set(err, ERR_FAIL, "ansible named more hosts than there is memory for");
+		return err_set(err, ERR_FAIL, "ansible named more than %d hosts",
+			       ANSIBLE_HOSTS_MAX);
 	out->hosts = calloc(recap->count + 1, sizeof(*out->hosts));
 	if (!out->hosts)
 		return err_nomem(err);

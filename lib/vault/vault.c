@@ -27,7 +27,8 @@ static int derive(struct keys *out, const struct secret *password, const unsigne
 {
 	if (PKCS5_PBKDF2_HMAC(password->data, (int)password->len, salt, (int)salt_len, ROUNDS,
 			      EVP_sha256(), sizeof(*out), (unsigned char *)out) != 1)
-		return err_set(err, ERR_FAIL, "cannot derive the vault's keys");
+		return err_starved() ? err_nomem(err)
+				     : err_set(err, ERR_FAIL, "cannot derive the vault's keys");
 	return 0;
 }
 
@@ -183,8 +184,7 @@ static int seal(unsigned char **body, size_t *body_len, unsigned char hmac[ENVEL
 	int rc;
 
 	if (!data)
-		return err_set(err, ERR_FAIL, "out of memory for %zu bytes of plain text",
-			       plain->len);
+		return err_nomem(err);
 	if (plain->len)
 		memcpy(data, plain->data, plain->len);
 	memset(data + plain->len, (int)pad, pad);

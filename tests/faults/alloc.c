@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <regex.h>
 #include <stdarg.h>
@@ -141,11 +140,6 @@ static void end_list(void)
 		(void)dprintf(alloc.out, "total %ld\n", alloc.count);
 }
 
-static void *json_malloc(size_t size)
-{
-	return malloc(size); /* the one below */
-}
-
 /* What a program is told by its environment. No child is to hear of it. */
 __attribute__((constructor)) static void begin(void)
 {
@@ -153,7 +147,6 @@ __attribute__((constructor)) static void begin(void)
 	const char *path = how;
 
 	alloc.out = -1;
-	json_set_alloc_funcs(json_malloc, free);
 	if (!how)
 		return;
 	alloc.pid = getpid();

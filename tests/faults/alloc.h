@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Makes one of the program's own allocations fail. Everything that is linked with this file and
- * ALLOC_WRAP of the Makefile (ld's --wrap) asks here for its memory; so do Jansson's values, which
- * hold what the state and the history say. What other libraries allocate for themselves is theirs.
+ * ALLOC_WRAP of the Makefile (ld's --wrap) asks here for its memory; so do OpenSSL and Jansson,
+ * whose allocations the program makes itself. What other libraries allocate for themselves is
+ * theirs.
  *
  * A test arms it with alloc_fail_at. A whole program is told by its environment, for its main
  * process alone:
