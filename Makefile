@@ -150,14 +150,11 @@ races: deps
 
 # Each own allocation and system call fails once, at each place: make faults, make faults SAMPLE=60,
 # make faults ONLY=alloc:trust:1234.
-SAMPLE ?= 0
-ONLY ?=
-
 faults: deps
 	$(MAKE) all $(BUILD)/tests/trace
 	$(MAKE) BUILD=$(BUILD)/oom CFLAGS="$(SANITIZE)" $(BUILD)/oom/faults/certrotate $(BUILD)/oom/faults/rooms
 	$(if $(ONLY),,$(BUILD)/oom/faults/rooms tests/data/chainsmith-python)
-	tests/faults/faults.py --build $(BUILD) --alloc $(BUILD)/oom/faults/certrotate --sample $(SAMPLE) \
+	tests/faults/faults.py --build $(BUILD) --alloc $(BUILD)/oom/faults/certrotate $(if $(SAMPLE),--sample $(SAMPLE)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # The program in which one allocation fails: everything that asks for memory asks tests/faults/alloc.c.

@@ -2,7 +2,6 @@
 """What is wrong with what a command did that met a fault."""
 
 import json
-import os
 import re
 
 from scenes import said
@@ -63,8 +62,6 @@ def judge(scene, world, before, ended, cause, resume):
     if not scene.finish:
         return bad + ([f"touched: {', '.join(touched[:5])}"] if touched else [])
     if touched:
-        if os.environ.get("SHOW_TOUCHED"):
-            print("touched", touched[:8])
         again = world.run(*scene.finish, "--yes", program=resume)
         if again.code:
             return bad + [f"does not resume: exit code {again.code}: {again.err[-600:]}"]

@@ -39,6 +39,9 @@ READING = [
 ]
 
 
+NAMES = ["resume"] + [name for name, *_ in CHANGING + READING]
+
+
 class Scene:
     """command: what meets the fault; finish: what ends what it left, None where it only looks."""
 
