@@ -122,7 +122,7 @@ int advance_checked_out(struct repo *repo, const char *ref, const struct oid *no
 	struct guard guard = {-1, NULL};
 	struct steps steps;
 	bool moved;
-	int rc = steps_load(&steps, repo, from, to, err);
+	int released, rc = steps_load(&steps, repo, from, to, err);
 
 	if (!rc)
 		rc = index_lock_init(&lock, repo, err);
@@ -140,11 +140,11 @@ int advance_checked_out(struct repo *repo, const char *ref, const struct oid *no
 		rc = steps_write(&steps, repo, err);
 	if (!rc)
 		rc = index_update(&lock, repo, &steps, err);
-	index_lock_release(&lock);
-	if (rc && moved)
+	released = index_lock_release(&lock, rc ? NULL : err);
+	if (released || (rc && moved))
 		guard_keep(&guard);
 	else
 		guard_leave(&guard);
 	steps_release(&steps);
-	return rc;
+	return rc ? rc : released;
 }

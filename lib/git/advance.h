@@ -42,7 +42,8 @@ int index_lock_take(struct index_lock *lock, struct repo *repo, struct err *err)
 /* Puts the new entries into the index; the lock is needed and stays. */
 int index_update(struct index_lock *lock, struct repo *repo, const struct steps *steps,
 		 struct err *err);
-void index_lock_release(struct index_lock *lock);
+/* An error where the lock stays: then whoever noted it keeps its note (guard_keep). */
+int index_lock_release(struct index_lock *lock, struct err *err);
 
 /* Whether no more than max files differ, all of them regular, with names that can be listed. */
 int advance_is_plain(bool *out, struct repo *repo, const struct oid *from, const struct oid *to,

@@ -43,16 +43,20 @@ int index_lock_take(struct index_lock *lock, struct repo *repo, struct err *err)
 	return 0;
 }
 
-void index_lock_release(struct index_lock *lock)
+int index_lock_release(struct index_lock *lock, struct err *err)
 {
+	int rc = 0;
+
 	if (lock->held) {
 		(void)unlink(lock->temporary);
-		(void)unlink(lock->lock);
+		if (unlink(lock->lock) < 0 && errno != ENOENT)
+			rc = err_sys(err, errno, "cannot remove %s", lock->lock);
 	}
 	free(lock->index);
 	free(lock->lock);
 	free(lock->temporary);
 	*lock = (struct index_lock){NULL, NULL, NULL, false};
+	return rc;
 }
 
 static int copy_data(int in, int out, const char *name, struct err *err)
