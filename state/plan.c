@@ -14,15 +14,6 @@
 #define DAY	    ((int64_t)86400)
 #define TAKE_BACK_S (7 * DAY)
 
-/* Whether this transition makes new certificates now. */
-static bool issues(const struct plan *plan)
-{
-	enum phase phase = plan->row.phase;
-
-	return !plan->resume && plan->row.direction == DIRECTION_FORWARD &&
-	       (phase == PHASE_GENERATE || phase == PHASE_EMERGENCY || phase == PHASE_FIRST);
-}
-
 static unsigned highest(const struct store *store)
 {
 	const char *ids[] = {store->old_gen, store->new_gen, store->retired_gen, store->last_gen};
@@ -152,7 +143,7 @@ static int load_generations(struct plan *plan, struct session *session,
 	enum phase phase = plan->row.phase;
 	int rc = 0;
 
-	if (!issues(plan))
+	if (!plan_issues(plan))
 		return load_recorded(plan, session, err);
 	/* In the middle of a rotation the inventory holds some of both. */
 	if (phase == PHASE_EMERGENCY && plan->store.new_gen) {
@@ -202,7 +193,7 @@ static int make_targets(struct plan *plan, const struct plan_options *options, s
 /* Whether the inventory is to be what two generations say, so that who came or went is known. */
 static bool has_members(const struct plan *plan)
 {
-	return plan->has_old && plan->has_new && !issues(plan) &&
+	return plan->has_old && plan->has_new && !plan_issues(plan) &&
 	       plan->row.phase != PHASE_EMERGENCY && plan->row.phase != PHASE_FIRST &&
 	       plan->row.event != EVENT_REVERT_PRUNE;
 }
@@ -267,7 +258,7 @@ static int check_drift(struct plan *plan, struct session *session, struct findin
 	int rc;
 
 	if (plan->row.phase == PHASE_FIRST ||
-	    (plan->row.phase == PHASE_EMERGENCY && !plan->resume) || issues(plan))
+	    (plan->row.phase == PHASE_EMERGENCY && !plan->resume) || plan_issues(plan))
 		return 0;
 	rc = drift_look(drift, &in, err);
 	return rc ? rc : drift_refuse(drift, err);
@@ -318,7 +309,7 @@ static int check_expiry(struct plan *plan, struct session *session, struct err *
 	char text[SYS_TIME_SIZE];
 	int rc = 0;
 
-	if (plan->row.phase != PHASE_GENERATE || !issues(plan))
+	if (plan->row.phase != PHASE_GENERATE || !plan_issues(plan))
 		return 0;
 	for (size_t i = 0; i < plan->old_gen.leaf_count && !rc; i++) {
 		const struct gen_leaf *leaf = &plan->old_gen.leaves[i];
@@ -377,105 +368,6 @@ static int check_take_back(const struct plan *plan, struct session *session, str
 		return err_hint(err, "rotate again with 'certrotate next'");
 	}
 	return 0;
-}
-
-static int new_rotation_id(char **out, struct session *session, struct err *err)
-{
-	char at[SYS_TIME_SIZE];
-	unsigned char tail[2];
-	int rc = session->sys->random(session->sys, tail, sizeof(tail), err);
-
-	if (rc)
-		return rc;
-	sys_time_text(session->sys->now(session->sys), at);
-	/* 2026-11-21T01:30:00Z becomes 20261121T013000Z: it is part of branch names. */
-	*out = str_fmt("%.4s%.2s%.2sT%.2s%.2s%.2sZ-%02x%02x", at, at + 5, at + 8, at + 11, at + 14,
-		       at + 17, tail[0], tail[1]);
-	return *out ? 0 : err_nomem(err);
-}
-
-static int set_generations(struct plan *plan, struct err *err)
-{
-	struct store *store = &plan->store;
-	int rc = 0;
-
-	if (issues(plan)) {
-		if (plan->has_old)
-			rc = store_set(&store->old_gen, plan->old_gen.id, err);
-		rc = rc ? rc : store_set(&store->new_gen, plan->new_gen.id, err);
-		rc = rc ? rc : store_set(&store->last_gen, plan->new_gen.id, err);
-		if (plan->row.phase == PHASE_GENERATE)
-			rc = rc ? rc : store_set(&store->retired_gen, NULL, err);
-	} else if (plan->row.event == EVENT_REVERT_PRUNE && !plan->turn) {
-		rc = store_set(&store->old_gen, plan->old_gen.id, err);
-		rc = rc ? rc : store_set(&store->new_gen, plan->new_gen.id, err);
-		rc = rc ? rc : store_set(&store->retired_gen, NULL, err);
-	}
-	return rc;
-}
-
-static int set_hosts(struct plan *plan, struct err *err)
-{
-	const struct generation *gen = plan->has_new ? &plan->new_gen : &plan->old_gen;
-	int rc = 0;
-
-	strs_release(&plan->store.host_set);
-	for (size_t i = 0; i < gen->leaf_count && !rc; i++) {
-		if (gen->leaves[i].kind == LEAF_SERVER)
-			rc = strs_add(&plan->store.host_set, gen->leaves[i].name, err);
-	}
-	strs_sort(&plan->store.host_set);
-	return rc;
-}
-
-/* Who was left behind is caught up before this state is published, or is left out once more. */
-static int set_behind(struct plan *plan, struct err *err)
-{
-	struct strs still = STRS_INIT;
-	int rc = 0;
-
-	if (!phase_rolls_out(plan->row.phase))
-		return 0;
-	for (size_t i = 0; i < plan->store.behind.count && !rc; i++) {
-		if (strs_has(&plan->skip, plan->store.behind.items[i]))
-			rc = strs_add(&still, plan->store.behind.items[i], err);
-	}
-	strs_release(&plan->store.behind);
-	plan->store.behind = still;
-	return rc;
-}
-
-/* Whoever goes on with the phase need not give them again: a merge may take days. */
-static int set_waivers(struct plan *plan, struct session *session, struct err *err)
-{
-	js_free(plan->store.waivers);
-	plan->store.waivers = waivers_json(plan->given, session->by,
-					   session->sys->now(session->sys));
-	return plan->store.waivers ? 0 : err_nomem(err);
-}
-
-/* The state file as the edit writes it. */
-static int begin(struct plan *plan, struct session *session, const struct plan_options *options,
-		 struct err *err)
-{
-	int rc = 0;
-
-	if (issues(plan)) {
-		rc = new_rotation_id(&plan->rotation, session, err);
-		rc = rc ? rc : store_set(&plan->store.rotation, plan->rotation, err);
-	} else {
-		plan->rotation = strdup(plan->store.rotation ? plan->store.rotation : "");
-		rc = plan->rotation ? 0 : err_nomem(err);
-	}
-	if (rc || plan->resume || (options->dry_run && issues(plan)))
-		return rc;
-	rc = set_generations(plan, err);
-	rc = rc ? rc : set_hosts(plan, err);
-	rc = rc ? rc : set_behind(plan, err);
-	rc = rc ? rc : set_waivers(plan, session, err);
-	return rc ? rc
-		  : store_begin(&plan->store, &plan->row, session->by, session->host,
-				session->sys->now(session->sys), options->reason, err);
 }
 
 static int open_holdings(struct plan *plan, struct session *session, struct err *err)
@@ -572,9 +464,9 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc : check_expiry(plan, session, err);
 	rc = rc ? rc : check_refused(plan, session, err);
 	rc = rc ? rc : session_notes(&plan->findings, session, err);
-	rc = rc ? rc : begin(plan, session, options, err);
+	rc = rc ? rc : plan_begin(plan, session, options, err);
 	rc = rc ? rc : plan_summary(plan, session, err);
-	if (!rc && !plan->resume && !(options->dry_run && issues(plan)))
+	if (!rc && !plan->resume && !(options->dry_run && plan_issues(plan)))
 		rc = plan_files(plan, session, err);
 	rc = rc ? rc : prove_transition(plan, session, err);
 	if (rc) {
