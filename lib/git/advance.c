@@ -114,6 +114,17 @@ static int note_locks(struct guard *guard, const struct index_lock *lock, struct
 	return rc;
 }
 
+/* The branch may have moved although it failed: its folder is synced behind that. */
+static int move_branch(bool *moved, struct repo *repo, const char *ref, const struct oid *from,
+		       const struct oid *to, const char *reflog, struct err *err)
+{
+	struct oid now;
+	int rc = ref_swap(repo, ref, from, to, reflog, err);
+
+	*moved = !rc || ref_now(&now, repo, ref, NULL) != 0 || oid_equal(&now, to);
+	return rc;
+}
+
 int advance_checked_out(struct repo *repo, const char *ref, const struct oid *now,
 			const struct oid *from, const struct oid *to, const char *reflog,
 			struct err *err)
@@ -121,7 +132,7 @@ int advance_checked_out(struct repo *repo, const char *ref, const struct oid *no
 	struct index_lock lock = {NULL, NULL, NULL, false};
 	struct guard guard = {-1, NULL};
 	struct steps steps;
-	bool moved;
+	bool moved = oid_equal(now, to);
 	int released, rc = steps_load(&steps, repo, from, to, err);
 
 	if (!rc)
@@ -133,9 +144,8 @@ int advance_checked_out(struct repo *repo, const char *ref, const struct oid *no
 	if (!rc)
 		rc = steps_check(&steps, repo, err);
 	/* The branch first: from here on the commit itself says what is still to be done. */
-	if (!rc && !oid_equal(now, to))
-		rc = ref_swap(repo, ref, from, to, reflog, err);
-	moved = !rc || oid_equal(now, to);
+	if (!rc && !moved)
+		rc = move_branch(&moved, repo, ref, from, to, reflog, err);
 	if (!rc)
 		rc = steps_write(&steps, repo, err);
 	if (!rc)

@@ -52,8 +52,11 @@ int advance_is_plain(bool *out, struct repo *repo, const struct oid *from, const
 int advance_checked_out(struct repo *repo, const char *ref, const struct oid *now,
 			const struct oid *from, const struct oid *to, const char *reflog,
 			struct err *err);
+/* Where a reference stands; OID_NONE where it is not there. err may be NULL. */
+int ref_now(struct oid *out, struct repo *repo, const char *ref, struct err *err);
 /* The locks that a change of the reference takes. */
 int ref_lock_paths(struct strs *out, struct repo *repo, const char *ref, struct err *err);
+/* The caller has noted the locks. On an error the reference may have moved all the same. */
 int ref_swap(struct repo *repo, const char *ref, const struct oid *from, const struct oid *to,
 	     const char *reflog, struct err *err);
 

@@ -19,8 +19,7 @@ static int moved(const char *ref, const struct oid *at, const struct oid *expect
 	return err_hint(err, "somebody works in this clone at the same time: run it again");
 }
 
-/* Where a reference stands; OID_NONE where it is not there. */
-static int ref_now(struct oid *out, struct repo *repo, const char *ref, struct err *err)
+int ref_now(struct oid *out, struct repo *repo, const char *ref, struct err *err)
 {
 	struct err why = {0};
 	int rc = repo_ref(out, repo, ref, &why);
@@ -39,7 +38,6 @@ int ref_lock_paths(struct strs *out, struct repo *repo, const char *ref, struct 
 	return rc ? rc : strs_addf(out, err, "%s/packed-refs.lock", repo->common);
 }
 
-/* The caller has noted the locks. */
 int ref_swap(struct repo *repo, const char *ref, const struct oid *from, const struct oid *to,
 	     const char *reflog, struct err *err)
 {

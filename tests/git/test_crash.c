@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A process that is killed in the middle: the next call ends what it began. */
+#include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +16,25 @@
 #include "tests/git/fixture.h"
 
 #define KILLS 10
+
+static bool branches_fail;
+
+/* In place of the C library's, also for libgit2: while branches_fail their folder is not synced. */
+int fsync(int fd)
+{
+	static const char folder[] = "/work/.git/refs/heads";
+	char link[64], path[PATH_MAX];
+	ssize_t len;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = branches_fail ? readlink(link, path, sizeof(path)) : -1;
+	if (len >= (ssize_t)strlen(folder) &&
+	    strncmp(path + len - strlen(folder), folder, strlen(folder)) == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
 
 START_TEST(a_move_that_ended_after_the_branch_is_finished)
 {
@@ -169,6 +191,22 @@ START_TEST(a_full_disk_leaves_what_recovery_needs)
 }
 END_TEST
 
+START_TEST(a_branch_that_moved_in_spite_of_an_error_is_recovered)
+{
+	struct oid from = rev("dev"), to = commit_file(&from, "certs.yml", "two\n");
+
+	branches_fail = true;
+	ck_assert_int_eq(branch_advance(repo, DEV, &from, &to, "x", &err), ERR_MACHINE);
+	branches_fail = false;
+	ck_contains(err.msg, "refs/heads");
+	ck_assert_str_eq(rev("dev").hex, to.hex);
+	ck_ok(branch_recover(repo, &err), &err);
+	ck_assert_str_eq(sh("cat work/certs.yml; git -C work status --porcelain; "
+			    "ls work/.git/certrotate/.locks"),
+			 "two");
+}
+END_TEST
+
 START_TEST(a_kill_at_any_instant_is_recovered)
 {
 	struct change changes[] = {{.path = ".certrotate/poc/state.json", .len = 2},
@@ -222,6 +260,7 @@ Suite *crash_suite(void)
 	tcase_add_test(tcase, a_lock_of_a_killed_push_is_removed);
 	tcase_add_test(tcase, recovery_finishes_what_the_branch_shows);
 	tcase_add_test(tcase, a_full_disk_leaves_what_recovery_needs);
+	tcase_add_test(tcase, a_branch_that_moved_in_spite_of_an_error_is_recovered);
 	tcase_add_test(tcase, a_kill_at_any_instant_is_recovered);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -324,7 +324,7 @@ def power_cut(scene, seed):
         process = scene.alpha.begin("next", "--to", "servers-switched", "--yes")
     code, said = scene.alpha.end(process)
     return (equal("the exit code", code, 0) + (expect(said, "?") if code else []) + scene.alpha.is_clean() +
-            equal("the state", scene.state()["state"], "servers-switched"))
+            equal("the state", scene.state().get("state"), "servers-switched"))
 
 
 # ---------------------------------------------------------------- clocks
