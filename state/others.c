@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "state/others.h"
 
+#include <string.h>
+
 static const char *of_direction(enum direction direction)
 {
 	return direction == DIRECTION_BACK ? "the revert of " : "";
@@ -47,12 +49,28 @@ int others_took_over(const struct store *store, struct err *err)
 	return rc;
 }
 
-int others_were_faster(const struct store *store, struct err *err)
+/* Whose the newest change of the state is, as far as that is known. */
+static const char *last_host(const struct store *store)
 {
+	size_t count = js_count(store->history);
+
+	if (store->under_way.active)
+		return store->under_way.host ? store->under_way.host : "";
+	return count ? js_str(js_at(store->history, count - 1), "host", "") : "";
+}
+
+int others_were_faster(const struct store *store, const char *host, struct err *err)
+{
+	bool own = !strcmp(last_host(store), host);
 	int rc = say_state(store, err);
 
-	err_prefix(err, "somebody else was faster");
-	err_hint(err, "what was to be pushed from here is set aside; look with 'certrotate "
-		      "status' before you go on");
+	err_prefix(err,
+		   own ? "an earlier call from this clone was faster" : "somebody else was faster");
+	if (own)
+		err_hint(err, "its push came through after all: run it again, it goes on from "
+			      "there");
+	else
+		err_hint(err, "what was to be pushed from here is set aside; look with "
+			      "'certrotate status' before you go on");
 	return rc;
 }

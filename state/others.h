@@ -11,9 +11,9 @@ int others_under_way(const struct under_way *under_way, struct err *err);
 /* ERR_LOCK, with a hint: the claim on what was under way here is no longer ours. */
 int others_took_over(const struct store *store, struct err *err);
 /*
- * ERR_LOCK, with a hint: somebody else changed the state after it was looked at. store is what it
- * has become.
+ * ERR_LOCK, with a hint: the state was changed after it was looked at, by somebody else or by the
+ * push of a call from this very clone (host) that was killed. store is what it has become.
  */
-int others_were_faster(const struct store *store, struct err *err);
+int others_were_faster(const struct store *store, const char *host, struct err *err);
 
 #endif

@@ -25,7 +25,7 @@ int publish_message(struct buf *out, const struct session *session, const struct
 }
 
 /* The base moved under us: anew on its tip, unless the state itself moved. */
-static int look_again(struct session *session, struct err *err)
+static int look_again(struct session *session, const struct err *refusal, struct err *err)
 {
 	int64_t revision = session->store.revision;
 	struct oid before = session->base;
@@ -35,14 +35,10 @@ static int look_again(struct session *session, struct err *err)
 	if (rc)
 		return rc;
 	if (session->store.revision != revision)
-		return others_were_faster(&session->store, err);
-	if (oid_equal(&before, &session->base)) {
-		err_set(err, ERR_FAIL, "%s refuses the commit although its branch %s stands still",
-			session->env->remote, session->env->base);
-		return err_hint(err, "see whether the branch is protected: then set git.flow to "
-				     "merge_request");
-	}
-	return 0;
+		return others_were_faster(&session->store, session->host, err);
+	if (oid_equal(&before, &session->base) && err)
+		*err = *refusal;
+	return oid_equal(&before, &session->base) ? refusal->code : 0;
 }
 
 /*
@@ -64,6 +60,7 @@ int publish_to_base(struct session *session, const struct change *changes, size_
 {
 	const struct environment *env = session->env;
 	struct oid parent = session->base;
+	struct err refusal = {0};
 	char *ref = str_fmt("refs/heads/%s", env->base);
 	int rc = ref ? commit_build(commit, session->repo, &parent, changes, count, message,
 				    session->sys, err)
@@ -71,10 +68,12 @@ int publish_to_base(struct session *session, const struct change *changes, size_
 
 	*again = false;
 	if (!rc && env->push) {
-		rc = remote_push(session->repo, env->remote, commit, ref, &parent, NULL, err);
+		rc = remote_push(session->repo, env->remote, commit, ref, &parent, NULL, &refusal);
 		if (rc == ERR_LOCK) {
-			rc = look_again(session, err);
+			rc = look_again(session, &refusal, err);
 			*again = rc == 0;
+		} else if (rc && err) {
+			*err = refusal;
 		}
 	}
 	free(ref);
@@ -376,7 +375,7 @@ int step_unmoved(struct session *session, struct err *err)
 	if (rc)
 		return rc;
 	if (session->store.revision != revision)
-		return others_were_faster(&session->store, err);
+		return others_were_faster(&session->store, session->host, err);
 	session->base = base; /* the plan was made on it */
 	return 0;
 }

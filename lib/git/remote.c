@@ -201,33 +201,63 @@ static bool has_moved(const char *line, const char *said)
 		if (memmem(line, len, reasons[i], strlen(reasons[i])))
 			return true;
 	}
-	/* Two pushes at once: the slower one finds the reference changed or locked. */
+	/* Two pushes at once: the slower one finds the reference changed. */
 	return memmem(line, len, "[remote rejected]", 17) && strstr(said, "cannot lock ref");
 }
 
-static int rejected(struct err *err, const char *remote, const char *ref, const char *line,
-		    const char *said)
+/* Another push is at work there this moment, or one that died has left its lock. */
+static bool is_locked(const char *line, const char *said)
 {
-	struct buf reason, lines;
-	int rc;
-	const char *open = strchr(line + 1, '\t');
+	return memmem(line, strcspn(line, "\n"), "[remote rejected]", 17) &&
+	       strstr(said, "cannot lock ref") && strstr(said, ".lock': File exists");
+}
 
-	open = open ? strchr(open + 1, '\t') : NULL;
-	if (has_moved(line, said)) {
-		err_set(err, ERR_LOCK, "%s on remote %s has moved on: not pushed", ref, remote);
-		return err_hint(err, "somebody pushed in between: run it again");
-	}
-	buf_init(&reason, SAID_MAX);
+/* The remote's own lines, as one with before in front of it; nothing where it said nothing. */
+static void add_said_flat(struct buf *out, const char *before, const char *said)
+{
+	struct buf lines;
+
 	buf_init(&lines, SAID_MAX);
-	if (open)
-		remote_add_clean(&reason, open + 1, strcspn(open + 1, "\n"));
 	add_said(&lines, said);
 	for (size_t i = 0; i < lines.len; i++) {
 		if (lines.data[i] == '\n')
 			lines.data[i] = i + 1 < lines.len ? ' ' : '\0';
 	}
 	if (lines.len)
-		buf_addf(&reason, ": %.800s", lines.data);
+		buf_addf(out, "%s%.800s", before, lines.data);
+	buf_release(&lines);
+}
+
+static int locked(struct err *err, const char *remote, const char *ref, const char *said)
+{
+	struct buf reason;
+
+	buf_init(&reason, SAID_MAX);
+	add_said_flat(&reason, ": ", said);
+	err_set(err, ERR_LOCK, "%s on remote %s is locked: not pushed%s", ref, remote, reason.data);
+	buf_release(&reason);
+	return err_hint(err, "another push is at work there: run it again; a lock that stays was "
+			     "left by one that died, and is removed where the remote lives");
+}
+
+static int rejected(struct err *err, const char *remote, const char *ref, const char *line,
+		    const char *said)
+{
+	struct buf reason;
+	int rc;
+	const char *open = strchr(line + 1, '\t');
+
+	open = open ? strchr(open + 1, '\t') : NULL;
+	if (is_locked(line, said))
+		return locked(err, remote, ref, said);
+	if (has_moved(line, said)) {
+		err_set(err, ERR_LOCK, "%s on remote %s has moved on: not pushed", ref, remote);
+		return err_hint(err, "somebody pushed in between: run it again");
+	}
+	buf_init(&reason, SAID_MAX);
+	if (open)
+		remote_add_clean(&reason, open + 1, strcspn(open + 1, "\n"));
+	add_said_flat(&reason, ": ", said);
 	/* what the remote's machine lacks is no rule of its branch */
 	rc = err_reason(err, ERR_FAIL, reason.data, "git push: remote %s refused %s", remote, ref);
 	if (strcasestr(reason.data, "protected"))
@@ -237,7 +267,6 @@ static int rejected(struct err *err, const char *remote, const char *ref, const 
 		err_hint(err, "the remote has a rule of its own for this branch: meet it, or set "
 			      "git.flow to merge_request in certrotate.yml");
 	buf_release(&reason);
-	buf_release(&lines);
 	return rc;
 }
 
@@ -307,6 +336,37 @@ static int look_whether_landed(struct repo *repo, const char *remote, const char
 	return rc;
 }
 
+/* busy: the remote's reference was locked, which passes. */
+static int push_once(bool *busy, struct repo *repo, const char *remote, const char *commit,
+		     const char *ref, const char *const *args, struct buf *said, struct err *err)
+{
+	struct child_result result = {0};
+	struct buf out, errors;
+	const char *line, *branch = str_starts(ref, HEADS) ? ref + strlen(HEADS) : ref;
+	int rc;
+
+	*busy = false;
+	buf_init(&out, SAID_MAX);
+	buf_init(&errors, SAID_MAX);
+	rc = run_tracking(
+		&result, repo, remote, branch,
+		&(struct run){.args = args, .out = &out, .errors = &errors, .network = true}, err);
+	line = rc ? NULL : line_about(out.data, ref);
+	if (line && line[0] == '!' && !lost_answer(line)) {
+		*busy = is_locked(line, errors.data);
+		rc = rejected(err, remote, ref, line, errors.data);
+	} else if (rc || result.code) {
+		if (!rc)
+			rc = run_fail(err, "push", &result);
+		rc = look_whether_landed(repo, remote, commit, ref, rc, err);
+	}
+	if (!rc && said)
+		add_said(said, errors.data);
+	buf_release(&out);
+	buf_release(&errors);
+	return rc;
+}
+
 static int push(struct repo *repo, const char *remote, const char *commit, const char *ref,
 		const struct oid *expected, struct buf *said, struct err *err)
 {
@@ -321,33 +381,16 @@ static int push(struct repo *repo, const char *remote, const char *commit, const
 			      remote,
 			      spec,
 			      NULL};
-	struct child_result result = {0};
-	struct buf out, errors;
-	const char *line, *branch = str_starts(ref, HEADS) ? ref + strlen(HEADS) : ref;
-	bool asked;
+	bool busy = true;
 	int rc = lease && spec ? check_remote(repo, remote, err) : err_nomem(err);
 
-	asked = rc == 0;
-	buf_init(&out, SAID_MAX);
-	buf_init(&errors, SAID_MAX);
-	if (!rc)
-		rc = run_tracking(
-			&result, repo, remote, branch,
-			&(struct run){
-				.args = args, .out = &out, .errors = &errors, .network = true},
-			err);
-	line = rc ? NULL : line_about(out.data, ref);
-	if (!rc && line && line[0] == '!' && !lost_answer(line)) {
-		rc = rejected(err, remote, ref, line, errors.data);
-	} else if (asked && (rc || result.code)) {
-		if (!rc)
-			rc = run_fail(err, "push", &result);
-		rc = look_whether_landed(repo, remote, commit, ref, rc, err);
+	for (int tries = 0; !rc && busy; tries++) {
+		rc = push_once(&busy, repo, remote, commit, ref, args, said, err);
+		if (busy && guard_wait(repo, tries)) {
+			err_clear(err);
+			rc = 0;
+		}
 	}
-	if (!rc && said)
-		add_said(said, errors.data);
-	buf_release(&out);
-	buf_release(&errors);
 	free(lease);
 	free(spec);
 	return rc;

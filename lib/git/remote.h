@@ -25,11 +25,11 @@ int remote_fetch(struct repo *repo, const char *remote, const char *base, struct
 /*
  * Puts a commit onto the remote's branch ref ("refs/heads/dev") if that is still at expected
  * (OID_NONE: if it does not exist yet); done already is success. Only ever a fast-forward.
- * The user's pre-push hook runs. Where no answer comes the
- * remote is asked whether it took the commit. said (may be NULL) gets the remote's own lines,
- * cleaned.
+ * The user's pre-push hook runs. Where no answer comes the remote is asked whether it took the
+ * commit. said (may be NULL) gets the remote's own lines, cleaned.
  *
- * ERR_LOCK: the remote has moved on. ERR_FAIL: rights, network, a hook, a protected branch.
+ * ERR_LOCK: the remote has moved on, or its branch stays locked for more than a second. ERR_FAIL:
+ * rights, network, a hook, a protected branch.
  */
 int remote_push(struct repo *repo, const char *remote, const struct oid *commit, const char *ref,
 		const struct oid *expected, struct buf *said, struct err *err);

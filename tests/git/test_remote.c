@@ -125,6 +125,22 @@ START_TEST(a_push_that_loses_a_race_is_told)
 }
 END_TEST
 
+START_TEST(a_remote_that_is_locked_is_waited_for_then_named)
+{
+	struct oid from = rev("dev"), to = commit_file(&from, "certs.yml", "two\n");
+
+	(void)sh("touch origin.git/refs/heads/dev.lock");
+	ck_assert_int_eq(remote_push(repo, "origin", &to, DEV, &from, NULL, &err), ERR_LOCK);
+	ck_contains(err.msg, "refs/heads/dev on remote origin is locked: not pushed: ");
+	ck_contains(err.msg, "origin.git/./refs/heads/dev.lock': File exists");
+	ck_contains(err.hint, "another push is at work there: run it again");
+	ck_assert_str_eq(on_remote("dev"), from.hex);
+	(void)sh("(sleep 0.4; rm origin.git/refs/heads/dev.lock) >/dev/null 2>&1 &");
+	ck_ok(remote_push(repo, "origin", &to, DEV, &from, NULL, &err), &err);
+	ck_assert_str_eq(on_remote("dev"), to.hex);
+}
+END_TEST
+
 START_TEST(branches_come_and_go_on_the_remote)
 {
 	static const char ref[] = "refs/heads/certrotate/poc/trust";
@@ -199,6 +215,7 @@ Suite *remote_suite(void)
 	tcase_add_test(tcase, push_is_a_compare_and_swap);
 	tcase_add_test(tcase, a_rewritten_remote_is_not_overwritten);
 	tcase_add_test(tcase, a_push_that_loses_a_race_is_told);
+	tcase_add_test(tcase, a_remote_that_is_locked_is_waited_for_then_named);
 	tcase_add_test(tcase, branches_come_and_go_on_the_remote);
 	tcase_add_test(tcase, hooks_have_their_say);
 	tcase_add_test(tcase, the_environment_does_not_lead_elsewhere);
