@@ -31,7 +31,7 @@ def message(ended, scene):
             return f"{value.get('message', '')}\n{ended.err}"
         except (ValueError, AttributeError):
             pass
-    return ended.err + (ended.out if scene.command[0] == "check" else "")
+    return ended.err + (ended.out if scene.command[0] in ("check", "status") else "")
 
 
 def judge(scene, world, before, ended, cause, resume):

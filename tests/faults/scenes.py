@@ -51,7 +51,7 @@ class Scene:
 
 
 def said(text):
-    """What a command that looks has to say, times aside."""
+    """What a command that looks has to say, times and where the world is aside."""
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d[:-]\d\d[:-]\d\dZ?", "TIME", text)
     text = re.sub(r"\d+ ms\b|\b\d+\.\d+ ?m?s\b|\"ms\": \d+", "MS", text)
     text = re.sub(r"\b\d+ (seconds?|minutes?|s|min)\b", "AGO", text)
@@ -59,6 +59,7 @@ def said(text):
     text = re.sub(r"^([ +-]*)[A-Za-z0-9+/=]{20,}$", r"\1BASE64", text, flags=re.M)
     text = re.sub(r"-----BEGIN.*?-----END[^\n]*", "PEM", text, flags=re.S)
     text = re.sub(r"\b[0-9a-f]{16,}\b|\b[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){7,}|\d{8}T\d{6}Z-\w+", "ID", text)
+    text = re.sub(r"/\S*?/certrotate-faults-\w+/[\w-]+", "WORLD", text)
     text = re.sub(r"certrotate_\w+\{.*?(timestamp|age|seconds).*", "METRIC", text)
     return re.sub(r"\b\d{10,}(\.\d+)?\b", "NUMBER", text)
 
