@@ -293,7 +293,9 @@ static int check_head(const struct yaml *yaml, const char *id, struct err *err)
 static const struct yaml_node *raw_of(const struct yaml *yaml, const char *authority,
 				      const char *name)
 {
-	return yaml_at(yaml, yaml_root(yaml), "raw", authority, name, NULL);
+	const struct yaml_node *raw = yaml_at(yaml, yaml_root(yaml), "raw", authority, name, NULL);
+
+	return raw && raw->kind == YAML_KIND_SCALAR ? raw : NULL;
 }
 
 /* Puts "FILE:LINE" before what is wrong with a value. */
@@ -346,28 +348,40 @@ static int load_authority(struct generation *gen, const struct yaml *yaml,
 	return rc;
 }
 
+static int load_leaf_keys(struct generation *gen, const struct yaml *yaml,
+			  const struct yaml_node *node, struct err *err)
+{
+	int rc = 0;
+
+	if (node->kind != YAML_KIND_MAPPING)
+		return yaml_err(yaml, node, ERR_FAIL, err, "no private keys");
+	for (const struct yaml_node *key = node->first; key && !rc; key = key->next) {
+		const struct yaml_node *raw = raw_of(yaml, node->key->value, key->key->value);
+
+		if (key->kind != YAML_KIND_SCALAR)
+			return yaml_err(yaml, key, ERR_FAIL, err, "no private key");
+		rc = generation_add_key(gen, node->key->value, key->key->value, key->value,
+					key->len, raw ? raw->value : NULL, raw ? raw->len : 0, err);
+		rc = at_node(yaml, key, rc, err);
+	}
+	return rc;
+}
+
 static int load_keys(struct generation *gen, const struct secret *keys, const char *name,
 		     struct err *err)
 {
 	struct yaml *yaml = NULL;
-	const struct yaml_node *authority;
+	const struct yaml_node *all;
 	int rc = yaml_parse(&yaml, keys->data, keys->len, name, gen->arena, err);
 
 	if (!rc)
 		rc = check_head(yaml, gen->id, err);
-	authority = rc ? NULL : yaml_get(yaml, yaml_root(yaml), "private_keys");
-	authority = authority ? authority->first : NULL;
-	for (; authority && !rc; authority = authority->next) {
-		for (const struct yaml_node *key = authority->first; key && !rc; key = key->next) {
-			const struct yaml_node *raw = raw_of(yaml, authority->key->value,
-							     key->key->value);
-
-			rc = generation_add_key(gen, authority->key->value, key->key->value,
-						key->value ? key->value : "", key->len,
-						raw ? raw->value : NULL, raw ? raw->len : 0, err);
-			rc = at_node(yaml, key, rc, err);
-		}
-	}
+	all = rc ? NULL : yaml_get(yaml, yaml_root(yaml), "private_keys");
+	/* Without one key there is nothing below it. */
+	if (all && all->kind != YAML_KIND_MAPPING && !yaml_is_null(all))
+		rc = yaml_err(yaml, all, ERR_FAIL, err, "no private keys");
+	for (const struct yaml_node *node = all ? all->first : NULL; node && !rc; node = node->next)
+		rc = load_leaf_keys(gen, yaml, node, err);
 	yaml_drop(yaml);
 	return rc;
 }
@@ -386,7 +400,7 @@ int generation_load(struct generation *gen, const char *id, struct arena *arena,
 		rc = check_head(yaml, id, err);
 	rc = rc ? rc : check_sum(text, len, name, err);
 	certs = rc ? NULL : yaml_get(yaml, yaml_root(yaml), "certs");
-	if (!rc && (!certs || !certs->count))
+	if (!rc && (!certs || certs->kind != YAML_KIND_MAPPING || !certs->count))
 		rc = err_set(err, ERR_FAIL, "%s: no certificates", name);
 	for (node = rc || !certs ? NULL : certs->first; node && !rc; node = node->next)
 		rc = load_authority(gen, yaml, node, err);

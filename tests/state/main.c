@@ -6,7 +6,8 @@ int main(void)
 	static Suite *(*const suites[])(void) = {
 		table_suite,	  choose_suite,	 store_suite,  journal_suite, damage_suite,
 		generation_suite, target_suite,	 waiver_suite, prove_suite,   expect_suite,
-		judge_suite,	  reached_suite, census_suite, hosts_suite,   NULL};
+		judge_suite,	  reached_suite, census_suite, hosts_suite,   transitions_suite,
+		genfile_suite,	  NULL};
 
 	return test_main(suites);
 }

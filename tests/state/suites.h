@@ -32,5 +32,7 @@ Suite *judge_suite(void);
 Suite *reached_suite(void);
 Suite *census_suite(void);
 Suite *hosts_suite(void);
+Suite *transitions_suite(void);
+Suite *genfile_suite(void);
 
 #endif
