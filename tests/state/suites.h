@@ -34,5 +34,9 @@ Suite *census_suite(void);
 Suite *hosts_suite(void);
 Suite *transitions_suite(void);
 Suite *genfile_suite(void);
+Suite *runner_suite(void);
+Suite *rollout_suite(void);
+Suite *reports_suite(void);
+Suite *unfinished_suite(void);
 
 #endif
