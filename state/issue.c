@@ -39,16 +39,15 @@ static int add_item(struct work *work, struct item item, struct err *err)
 	int rc = key_alg_parse(
 		&item.alg, item.authority ? item.authority->key : work->options->chain->key, err);
 
-	if (rc)
-		return rc;
-	if (!(work->count & (work->count - 1))) {
+	if (!rc && !(work->count & (work->count - 1))) {
 		items = realloc(items, (work->count ? work->count * 2 : 1) * sizeof(*items));
 		if (!items)
 			return err_nomem(err);
 		work->items = items;
 	}
-	items[work->count++] = item;
-	return 0;
+	if (!rc)
+		items[work->count++] = item;
+	return rc;
 }
 
 static const struct gen_leaf *predecessor(const struct work *work, const char *authority,
@@ -81,9 +80,6 @@ static int add_described(struct work *work, const struct chain_authority *author
 			user,	   LEAF_CLIENT, KEY_ALG__MAX,
 			true};
 
-		if (strmap_get(seen, user, NULL))
-			return err_set(err, ERR_USAGE, "%s: '%s' is a server and a client of '%s'",
-				       work->options->chain->file, user, authority->name);
 		rc = add_item(work, item, err);
 		rc = rc ? rc : strmap_put(seen, user, 1, err);
 	}
@@ -171,10 +167,9 @@ static bool name_taken(const struct generation *old, const char *common_name)
 }
 
 /* "server G2", counted on where an older CA has that name already. */
-static int ca_subject(struct dn *out, struct work *work, const char *name, unsigned number,
-		      struct err *err)
+static int ca_subject(struct dn *out, const char *name, const struct work *work, struct err *err)
 {
-	char *common_name = str_fmt("%s G%u", name, number);
+	char *common_name = str_fmt("%s G%u", name, work->number);
 	int rc = common_name ? dn_copy(out, &work->subject, err) : err_nomem(err);
 
 	rc = rc ? rc : dn_set_cn(out, common_name, err);
@@ -226,9 +221,9 @@ static int issue_ca(struct work *work, size_t index, struct err *err)
 				  .is_ca = true,
 				  .pathlen = index ? 0 : 1,
 				  .not_after = options->sys->now(options->sys) + days * DAY};
-	int rc = ca_subject(&subject, work,
-			    item->authority ? item->authority->name : dn_cn(&work->subject),
-			    work->number, err);
+	int rc = ca_subject(&subject,
+			    item->authority ? item->authority->name : dn_cn(&work->subject), work,
+			    err);
 
 	rc = rc ? rc : cert_issue(out, &spec, err);
 	dn_release(&subject);
@@ -370,7 +365,30 @@ static int read_subject(struct dn *out, const struct chain_desc *chain, struct e
 
 		rc = dn_add(out, attr->type, attr->value, err);
 		if (rc)
-			err_prefix(err, "%s:%zu: subject", chain->file, attr->line);
+			err_prefix(err, "%s:%zu", chain->file, attr->line);
+	}
+	return rc;
+}
+
+/* A name that is too long for a certificate is found before keys are made for minutes. */
+static int check_names(struct work *work, unsigned number, struct err *err)
+{
+	const struct chain_desc *chain = work->options->chain;
+	struct dn subject = DN_INIT;
+	int rc = read_subject(&work->subject, chain, err);
+
+	if (rc)
+		return rc;
+	work->number = free_number(work, number);
+	rc = ca_subject(&subject, dn_cn(&work->subject), work, err);
+	if (rc)
+		err_prefix(err, "%s: the root", chain->file);
+	dn_release(&subject);
+	for (size_t i = 0; i < chain->authority_count && !rc; i++) {
+		rc = ca_subject(&subject, chain->authorities[i].name, work, err);
+		if (rc)
+			err_prefix(err, "%s:%zu", chain->file, chain->authorities[i].line);
+		dn_release(&subject);
 	}
 	return rc;
 }
@@ -397,10 +415,9 @@ int generation_issue(struct generation *out, const struct issue_options *options
 	work.authorities = calloc(authorities + 1, sizeof(struct cert *));
 	if (!rc && !work.authorities)
 		rc = err_nomem(err);
-	rc = rc ? rc : read_subject(&work.subject, options->chain, err);
 	rc = rc ? rc : list_items(&work, err);
+	rc = rc ? rc : check_names(&work, generation_number(options->id), err);
 	rc = rc ? rc : make_keys(&work, err);
-	work.number = rc ? 0 : free_number(&work, generation_number(options->id));
 	for (size_t i = 0; i <= authorities && !rc; i++)
 		rc = issue_ca(&work, i, err);
 	for (size_t a = 0; a < authorities && !rc; a++)
@@ -514,6 +531,7 @@ int issue_findings(struct findings *out, const struct chain_desc *chain,
 	struct work work = {.options = &options};
 	int rc = list_items(&work, err);
 
+	rc = rc ? rc : check_names(&work, 1, err);
 	for (size_t i = 0; i < chain->warnings.count && !rc; i++)
 		rc = findings_add(out, "chain-description", SEVERITY_WARNING, chain->file, NULL,
 				  err, "%s", chain->warnings.items[i]);

@@ -88,15 +88,15 @@ static int held(int fd, const char *path, struct err *err)
 
 static int not_locked(int fd, const char *path, struct err *err)
 {
-	int error = errno;
+	int error = errno, rc;
 
 	if (error == EWOULDBLOCK)
 		return held(fd, path, err);
-	err_sys(err, error, "cannot lock %s", path);
+	rc = err_sys(err, error, "cannot lock %s", path);
 	if (error == ENOLCK || error == EOPNOTSUPP || error == ENOSYS)
 		err_hint(err, "the file system that the clone is on has no locks, and without one "
 			      "two would work at once: use a clone on a local disk");
-	return err->code;
+	return rc;
 }
 
 int lock_take(const char *path, const char *who, struct sys *sys, struct err *err)

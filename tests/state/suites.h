@@ -38,5 +38,7 @@ Suite *runner_suite(void);
 Suite *rollout_suite(void);
 Suite *reports_suite(void);
 Suite *unfinished_suite(void);
+Suite *issue_suite(void);
+Suite *lock_suite(void);
 
 #endif
