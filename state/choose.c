@@ -54,14 +54,30 @@ int plan_choose(struct transition *row, bool *resume, bool *turn, const struct s
 	return 0;
 }
 
+/* What is typed for it. */
+static const char *command_of(enum event event)
+{
+	static const char *const commands[EVENT__MAX] = {
+		[EVENT_FIRST] = "next --first",
+		[EVENT_NEXT] = "next",
+		[EVENT_REVERT] = "revert",
+		[EVENT_REVERT_PRUNE] = "revert --prune",
+		[EVENT_EMERGENCY] = "next --emergency",
+	};
+
+	return commands[event];
+}
+
 int plan_reaches(const struct store *store, enum event event, enum state to, struct err *err)
 {
 	struct transition row;
+	enum state ends;
 	bool resume, turn;
 	int rc = plan_choose(&row, &resume, &turn, store, event, err);
 
 	if (rc)
 		return rc;
+	ends = row.to;
 	for (int i = 0; i < STATE__MAX && row.to != to && row.to != STATE_IDLE; i++) {
 		const struct transition *next = table_find(row.to, event);
 
@@ -71,9 +87,18 @@ int plan_reaches(const struct store *store, enum event event, enum state to, str
 	}
 	if (row.to == to)
 		return 0;
-	err_set(err, ERR_USAGE, "'%s' does not lead from %s to %s", event_name(event),
-		state_name(store->under_way.active ? store->under_way.to : store->state),
-		state_name(to));
+	if (resume || turn)
+		err_set(err, ERR_USAGE, "'%s' does not lead to %s: it %s the phase %s, to %s",
+			command_of(event), state_name(to), turn ? "turns round" : "ends",
+			phase_name(store->under_way.phase), state_name(ends));
+	else
+		err_set(err, ERR_USAGE, "'%s' does not lead from %s to %s", command_of(event),
+			state_name(store->state), state_name(to));
+	if (event == EVENT_REVERT_PRUNE)
+		return err_hint(err,
+				"'certrotate revert --prune' leads to %s, 'certrotate revert --to "
+				"STATE' further back from there",
+				state_name(ends));
 	return err_hint(err, "%s",
 			event == EVENT_NEXT ? "see 'certrotate revert --to STATE'"
 					    : "see 'certrotate next --to STATE'");

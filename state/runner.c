@@ -338,6 +338,20 @@ static int transition(struct session *session, const struct run_options *options
 	return rc;
 }
 
+/* An emergency is over where it was done, not where its state is: idle may be what has leaked. */
+static bool is_there(const struct store *store, const struct run_options *options)
+{
+	const struct json *last;
+
+	if (store->under_way.active || store->state != options->to)
+		return false;
+	if (options->event != EVENT_EMERGENCY)
+		return true;
+	last = store_last(store, "completed");
+	return !strcmp(js_str(last, "phase", ""), phase_name(PHASE_EMERGENCY)) &&
+	       !strcmp(js_str(last, "reason", ""), options->reason ? options->reason : "");
+}
+
 /* One phase, or nothing where the state is reached: *reached says so. */
 static int run_one(const struct session_options *session_options, const struct run_options *options,
 		   bool *reached, struct err *err)
@@ -349,8 +363,7 @@ static int run_one(const struct session_options *session_options, const struct r
 	*reached = false;
 	if (rc)
 		return rc;
-	if (options->to != STATE__MAX && !session.store.under_way.active &&
-	    session.store.state == options->to)
+	if (is_there(&session.store, options))
 		*reached = true;
 	else if (options->to != STATE__MAX)
 		rc = plan_reaches(&session.store, options->event, options->to, err);
@@ -361,7 +374,7 @@ static int run_one(const struct session_options *session_options, const struct r
 	if (!rc && !*reached && !withdrawn)
 		rc = transition(&session, options, err);
 	session_close(&session);
-	if (!rc && options->to == STATE__MAX)
+	if (!rc && (options->to == STATE__MAX || options->event == EVENT_EMERGENCY))
 		*reached = true;
 	return rc;
 }

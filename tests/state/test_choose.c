@@ -89,24 +89,46 @@ END_TEST
 struct reach {
 	struct choice choice;
 	enum state to;
-	bool reached;
+	const char *refusal; /* NULL where it leads there */
+	const char *hint;
 };
+
+#define SEE_REVERT "see 'certrotate revert --to STATE'"
+#define SEE_NEXT   "see 'certrotate next --to STATE'"
+#define FROM_THERE                                                                                 \
+	"'certrotate revert --prune' leads to clients-switched, 'certrotate revert --to STATE' "   \
+	"further back from there"
 
 /* clang-format off */
 static const struct reach reaches[] = {
-	{{PHASE__MAX, F, STATE_IDLE, EVENT_NEXT, NEW, STATE__MAX}, STATE_CLIENTS_SWITCHED, true},
-	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_NEXT, NEW, STATE__MAX}, STATE_IDLE, true},
+	{{PHASE__MAX, F, STATE_IDLE, EVENT_NEXT, NEW, STATE__MAX}, STATE_CLIENTS_SWITCHED, NULL, NULL},
+	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_NEXT, NEW, STATE__MAX}, STATE_IDLE, NULL, NULL},
 	/* Past the end of the rotation a new one would begin. */
-	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_NEXT, NEW, STATE__MAX}, STATE_GENERATED, false},
-	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_REVERT, NEW, STATE__MAX}, STATE_IDLE, true},
-	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_REVERT, NEW, STATE__MAX}, STATE_SERVERS_SWITCHED, false},
+	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_NEXT, NEW, STATE__MAX}, STATE_GENERATED,
+		"'next' does not lead from trusted to generated", SEE_REVERT},
+	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_REVERT, NEW, STATE__MAX}, STATE_IDLE, NULL, NULL},
+	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_REVERT, NEW, STATE__MAX}, STATE_SERVERS_SWITCHED,
+		"'revert' does not lead from trusted to servers-switched", SEE_NEXT},
 	/* "next" turns this revert round: it does not stop where the revert was going. */
-	{{PHASE_SERVERS, B, STATE_SERVERS_SWITCHED, EVENT_NEXT, TURN, STATE__MAX}, STATE_TRUSTED, false},
-	{{PHASE_SERVERS, B, STATE_SERVERS_SWITCHED, EVENT_NEXT, TURN, STATE__MAX}, STATE_SERVERS_SWITCHED, true},
-	{{PHASE_SERVERS, B, STATE_SERVERS_SWITCHED, EVENT_REVERT, RESUME, STATE__MAX}, STATE_TRUSTED, true},
-	{{PHASE_SERVERS, F, STATE_TRUSTED, EVENT_REVERT, TURN, STATE__MAX}, STATE_TRUSTED, true},
-	{{PHASE_SERVERS, F, STATE_TRUSTED, EVENT_REVERT, TURN, STATE__MAX}, STATE_SERVERS_SWITCHED, false},
-	{{PHASE_SERVERS, F, STATE_TRUSTED, EVENT_NEXT, RESUME, STATE__MAX}, STATE_CLIENTS_SWITCHED, true},
+	{{PHASE_SERVERS, B, STATE_SERVERS_SWITCHED, EVENT_NEXT, TURN, STATE__MAX}, STATE_TRUSTED,
+		"'next' does not lead to trusted: it turns round the phase servers, to servers-switched", SEE_REVERT},
+	{{PHASE_SERVERS, B, STATE_SERVERS_SWITCHED, EVENT_NEXT, TURN, STATE__MAX}, STATE_SERVERS_SWITCHED, NULL, NULL},
+	{{PHASE_SERVERS, B, STATE_SERVERS_SWITCHED, EVENT_REVERT, RESUME, STATE__MAX}, STATE_TRUSTED, NULL, NULL},
+	{{PHASE_SERVERS, F, STATE_TRUSTED, EVENT_REVERT, TURN, STATE__MAX}, STATE_TRUSTED, NULL, NULL},
+	{{PHASE_SERVERS, F, STATE_TRUSTED, EVENT_REVERT, TURN, STATE__MAX}, STATE_SERVERS_SWITCHED,
+		"'revert' does not lead to servers-switched: it turns round the phase servers, to trusted", SEE_NEXT},
+	{{PHASE_SERVERS, F, STATE_TRUSTED, EVENT_NEXT, RESUME, STATE__MAX}, STATE_CLIENTS_SWITCHED, NULL, NULL},
+	{{PHASE_SERVERS, F, STATE_TRUSTED, EVENT_NEXT, RESUME, STATE__MAX}, STATE_TRUSTED,
+		"'next' does not lead to trusted: it ends the phase servers, to servers-switched", SEE_REVERT},
+	/* A prune is taken back in one step: "next" would begin another rotation. */
+	{{PHASE__MAX, F, STATE_IDLE, EVENT_REVERT_PRUNE, NEW, STATE__MAX}, STATE_CLIENTS_SWITCHED, NULL, NULL},
+	{{PHASE__MAX, F, STATE_IDLE, EVENT_REVERT_PRUNE, NEW, STATE__MAX}, STATE_TRUSTED,
+		"'revert --prune' does not lead from idle to trusted", FROM_THERE},
+	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_EMERGENCY, NEW, STATE__MAX}, STATE_TRUSTED,
+		"'next --emergency' does not lead from trusted to trusted", SEE_NEXT},
+	/* What is no transition at all leads nowhere. */
+	{{PHASE__MAX, F, STATE_TRUSTED, EVENT_FIRST, REFUSED, STATE__MAX}, STATE_IDLE,
+		"the environment has a chain already", "type 'certrotate next' to rotate it"},
 };
 /* clang-format on */
 
@@ -117,9 +139,11 @@ START_TEST(an_event_leads)
 	struct err err = {0};
 	int rc = plan_reaches(&store, reach->choice.event, reach->to, &err);
 
-	ck_assert_int_eq(rc, reach->reached ? 0 : ERR_USAGE);
-	if (!reach->reached)
-		ck_contains(err.msg, "does not lead from");
+	ck_assert_int_eq(rc, reach->refusal ? ERR_USAGE : 0);
+	if (!reach->refusal)
+		return;
+	ck_assert_str_eq(err.msg, reach->refusal);
+	ck_assert_str_eq(err.hint, reach->hint);
 }
 END_TEST
 
