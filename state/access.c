@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "state/access.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,11 +124,13 @@ static int queue_databases(struct looking *looking, struct databases *queue, siz
 	size_t count = names->count < DATABASES_MAX ? names->count : DATABASES_MAX;
 	size_t room = LOGINS_MAX - looking->logins;
 	size_t *endpoints;
+	char key[48];
 	int rc = 0;
 
 	count = count < room ? count : room;
+	(void)snprintf(key, sizeof(key), "%zu databases", names->count - count);
 	if (count < names->count)
-		rc = access_note_add(&looking->notes, "hidden-client", "databases", server,
+		rc = access_note_add(&looking->notes, "hidden-client", key, server,
 				     "look into pg_foreign_server of the others by hand", err,
 				     "foreign servers of %zu of its databases were not looked at: "
 				     "there are too many",
@@ -161,7 +164,7 @@ static struct pg_item item_for(const struct looking *looking, const struct endpo
 static int read_database(struct looking *looking, const struct endpoint *endpoint,
 			 const char *database, const struct pg_result *result, struct err *err)
 {
-	char *grant;
+	char *grant, *place;
 	int rc;
 
 	if (result->outcome == PG_ACCEPTED)
@@ -169,12 +172,14 @@ static int read_database(struct looking *looking, const struct endpoint *endpoin
 					   database, looking->login->name, &result->rows[0], err);
 	grant = str_fmt("let \"%s\" in to every database: CONNECT, and a line in pg_hba.conf",
 			looking->login->name);
-	rc = grant ? access_note_add(&looking->notes, "hidden-client", "database", endpoint->name,
-				     grant, err,
-				     "foreign servers of database %s were not looked at: %s",
-				     database, result->message)
-		   : err_nomem(err);
+	place = access_note_place(endpoint->name, database);
+	rc = grant && place
+		     ? access_note_add(&looking->notes, "hidden-client", "database", place, grant,
+				       err, "its foreign servers were not looked at: %s",
+				       result->message)
+		     : err_nomem(err);
 	free(grant);
+	free(place);
 	return rc;
 }
 

@@ -39,6 +39,8 @@ struct access_notes {
 int access_note_add(struct access_notes *notes, const char *check, const char *key,
 		    const char *server, const char *advice, struct err *err, const char *reason,
 		    ...) __attribute__((format(printf, 7, 8)));
+/* "db1 (database shop)", so that a note tells of databases as of servers; free() it. */
+char *access_note_place(const char *server, const char *database);
 int access_notes_findings(struct findings *out, const struct access_notes *notes, struct err *err);
 void access_notes_release(struct access_notes *notes);
 

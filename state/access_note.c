@@ -65,6 +65,11 @@ int access_note_add(struct access_notes *notes, const char *check, const char *k
 	return rc;
 }
 
+char *access_note_place(const char *server, const char *database)
+{
+	return str_fmt("%s (database %s)", server, database);
+}
+
 int access_notes_findings(struct findings *out, const struct access_notes *notes, struct err *err)
 {
 	int rc = 0;

@@ -151,6 +151,15 @@ static enum proof_scram passwords(const struct pg_rows *rows)
 	return number(rows, 0, 0) ? PROOF_SCRAM_USED : PROOF_SCRAM_NOT_USED;
 }
 
+/* A server that was reloaded meanwhile is one of which nothing is known, and no reason to stop. */
+static int not_read(struct access_notes *notes, const struct access_answer *answer, struct err *err)
+{
+	err_clear(err);
+	return access_note_add(notes, CHECK, "changed", answer->server, "type the same again", err,
+			       "whether users get in with their new certificates is not known: "
+			       "its rules changed while they were read");
+}
+
 int access_rules_read(struct access **out, enum proof_scram *scram, struct access_notes *notes,
 		      const struct access_answer *answer, struct err *err)
 {
@@ -169,7 +178,7 @@ int access_rules_read(struct access **out, enum proof_scram *scram, struct acces
 	rc = rc ? rc : access_finish(access, err);
 	if (rc) {
 		access_free(access);
-		return rc;
+		return rc == ERR_FAIL ? not_read(notes, answer, err) : rc;
 	}
 	*scram = access_scram(access, passwords(access_rows(answer, ASK_SCRAM)));
 	*out = access;

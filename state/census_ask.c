@@ -84,8 +84,6 @@ int census_not_asked(struct census_server *server, const char *advice, struct er
 {
 	va_list ap;
 
-	if (server->why)
-		return 0;
 	va_start(ap, why);
 	if (vasprintf(&server->why, why, ap) < 0)
 		server->why = NULL;
@@ -156,8 +154,8 @@ static int take_sessions(struct census_server *server, const struct pg_rows *row
 	return 0;
 }
 
-static int judge(struct census_server *server, const struct pg_result *result,
-		 const struct census_login *login, int64_t now, struct err *err)
+int census_take_answer(struct census_server *server, const struct pg_result *result,
+		       const struct census_login *login, int64_t now, struct err *err)
 {
 	const struct pg_rows *about = result->rows;
 	const char *sees_all, *serial;
@@ -228,7 +226,7 @@ static int ask(struct census_asked *asked, struct pg_results *answers, struct se
 		if (result->outcome == PG_REFUSED_TLS && again)
 			again[(*again_count)++] = at;
 		else
-			rc = judge(&asked->items[at], result, login, now, err);
+			rc = census_take_answer(&asked->items[at], result, login, now, err);
 	}
 	loop_free(loop);
 	free(items);

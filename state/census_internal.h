@@ -52,7 +52,7 @@ void census_asked_release(struct census_asked *asked);
 /* A server at the end, all zero but for these. NULL when out of memory. */
 struct census_server *census_new_server(struct census_asked *asked, const char *name,
 					const char *address, unsigned port);
-/* Why it is missed; the first reason stays. */
+/* Why it is missed: told once of each server. */
 int census_not_asked(struct census_server *server, const char *advice, struct err *err,
 		     const char *why, ...) __attribute__((format(printf, 4, 5)));
 
@@ -64,6 +64,12 @@ int census_ask_network(struct census_asked *asked, struct session *session,
 int census_ask_hosts(struct census_asked *asked, struct session *session, const struct strs *skip,
 		     struct err *err);
 
+/*
+ * What a server answered to a login and its queries; now: when it did. The sessions borrow their
+ * texts from result.
+ */
+int census_take_answer(struct census_server *server, const struct pg_result *result,
+		       const struct census_login *login, int64_t now, struct err *err);
 /* What the hosts' reports say; now: when they did. */
 int census_take_reports(struct census_asked *asked, int64_t now, struct err *err);
 /* Adds it all to the record, under its lock: what others recorded meanwhile stays. */

@@ -238,6 +238,12 @@ static int count_one(void *ctx, const struct difference *about, struct err *err)
 	return 0;
 }
 
+static bool is_known_authority(const struct drift_input *in, const char *authority)
+{
+	return generation_authority(in->target->old_gen, authority) ||
+	       (in->target->new_gen && generation_authority(in->target->new_gen, authority));
+}
+
 static int look_at(void *ctx, const struct difference *about, struct err *err)
 {
 	struct looking *looking = ctx;
@@ -252,7 +258,9 @@ static int look_at(void *ctx, const struct difference *about, struct err *err)
 		return 0;
 	(void)snprintf(advice, sizeof(advice), ADVICE_BACK, path);
 	buf_init(&text, TEXT_MAX);
-	if (!about->entry) {
+	if (!about->entry && about->kind == CERTS_CHAIN) {
+		buf_adds(&text, "the inventory has no bundle for it any more");
+	} else if (!about->entry) {
 		buf_adds(&text, "the rotation under way has it, the inventory does not");
 		(void)snprintf(advice, sizeof(advice),
 			       "put it back; where the host or user is to go, take it out of %s "
@@ -260,10 +268,17 @@ static int look_at(void *ctx, const struct difference *about, struct err *err)
 			       in->session->env->chain);
 	} else if (!about->wanted.present) {
 		buf_adds(&text, "added while a rotation is under way");
-		(void)snprintf(advice, sizeof(advice),
-			       "take it out until the rotation has ended, or put the host or user "
-			       "into %s: then it gets its certificates with the next phase",
-			       in->session->env->chain);
+		if (is_known_authority(in, about->authority))
+			(void)snprintf(advice, sizeof(advice),
+				       "take it out until the rotation has ended, or put the host "
+				       "or user into %s: then it gets its certificates with the "
+				       "next phase",
+				       in->session->env->chain);
+		else
+			(void)snprintf(advice, sizeof(advice),
+				       "take %s out until the rotation has ended: a new authority "
+				       "is for the next one",
+				       about->authority);
 	} else {
 		buf_adds(&text, "not what the state says it is: ");
 		describe(&text, in, about);
@@ -340,7 +355,9 @@ int drift_look(struct findings *out, const struct drift_input *in, struct err *e
 	if (!rc && looking.count > NAMED_MAX)
 		rc = findings_add(out, "drift", SEVERITY_BLOCK, in->holdings->certs.path,
 				  "'git log -p' shows them all", err,
-				  "%zu more values are not what the state says",
+				  looking.count == NAMED_MAX + 1
+					  ? "%zu more value is not what the state says"
+					  : "%zu more values are not what the state says",
 				  looking.count - NAMED_MAX);
 	return rc;
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "safety/census_gate.h"
-#include "state/census.h"
 #include "state/rehearsal.h"
 
 #define SURVIVORS_NAMED 50
@@ -198,18 +197,16 @@ static int say_survivor(struct findings *out, const struct sighting *sighting, s
 	return rc;
 }
 
-int gates_survivors(struct findings *out, struct session *session, const char *live,
-		    struct err *err)
+int gates_say_survivors(struct findings *out, const struct census *census,
+			const struct census_run *run, const char *env, const char *live,
+			struct err *err)
 {
-	struct census census = CENSUS_INIT;
-	struct census_options options = {.skip = NULL};
-	struct census_run run = {.findings = FINDINGS_INIT};
-	int rc = census_run(&census, &run, session, &options, err);
-	int64_t at = rc || !census.sample_count ? 0 : census.samples[census.sample_count - 1].at;
+	int64_t at = census->sample_count ? census->samples[census->sample_count - 1].at : 0;
 	size_t found = 0;
+	int rc = 0;
 
-	for (size_t i = 0; i < census.sighting_count && !rc; i++) {
-		const struct sighting *sighting = &census.sightings[i];
+	for (size_t i = 0; i < census->sighting_count && !rc; i++) {
+		const struct sighting *sighting = &census->sightings[i];
 
 		if (sighting->kind != CENSUS_CERTIFICATE || sighting->last_seen < at ||
 		    !strcmp(sighting->generation, live))
@@ -218,14 +215,29 @@ int gates_survivors(struct findings *out, struct session *session, const char *l
 			rc = say_survivor(out, sighting, err);
 	}
 	if (!rc && found > SURVIVORS_NAMED)
-		rc = findings_add(out, "survivor", SEVERITY_WARNING, session->env->name,
-				  "'certrotate census' lists them", err, "%zu more such sessions",
-				  found - SURVIVORS_NAMED);
-	for (size_t i = 0; i < run.findings.count && !rc; i++)
-		rc = findings_add(out, "survivor", SEVERITY_WARNING, run.findings.items[i].subject,
-				  run.findings.items[i].advice, err,
-				  "who is still connected there is not known: %s",
-				  run.findings.items[i].reason);
+		rc = findings_add(out, "survivor", SEVERITY_WARNING, env,
+				  "'certrotate census' lists them", err,
+				  "%zu more such session%s, by user, application and address",
+				  found - SURVIVORS_NAMED, found == SURVIVORS_NAMED + 1 ? "" : "s");
+	for (size_t i = 0; i < run->findings.count && !rc; i++) {
+		const struct finding *finding = &run->findings.items[i];
+
+		rc = findings_add(out, "survivor", SEVERITY_WARNING, finding->subject,
+				  finding->advice, err,
+				  "who is still connected there is not known: %s", finding->reason);
+	}
+	return rc;
+}
+
+int gates_survivors(struct findings *out, struct session *session, const char *live,
+		    struct err *err)
+{
+	struct census census = CENSUS_INIT;
+	struct census_options options = {.skip = NULL};
+	struct census_run run = {.findings = FINDINGS_INIT};
+	int rc = census_run(&census, &run, session, &options, err);
+
+	rc = rc ? rc : gates_say_survivors(out, &census, &run, session->env->name, live, err);
 	census_run_release(&run);
 	census_release(&census);
 	return rc;

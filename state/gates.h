@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/finding.h"
+#include "state/census.h"
 #include "state/session.h"
 #include "state/target.h"
 
@@ -41,6 +42,11 @@ int gates_check(struct findings *out, struct session *session, const struct gate
  */
 int gates_survivors(struct findings *out, struct session *session, const char *live,
 		    struct err *err);
+
+/* The same from a census that was taken: its part for tests. */
+int gates_say_survivors(struct findings *out, const struct census *census,
+			const struct census_run *run, const char *env, const char *live,
+			struct err *err);
 
 /* Which phase an application's word would be about now: PHASE_TRUST, PHASE_CLIENTS, or PHASE__MAX
  * where nothing waits for it. */

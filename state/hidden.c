@@ -151,14 +151,14 @@ int hidden_read_foreign(struct hidden_clients *out, struct access_notes *notes, 
 			const char *database, const char *login, const struct pg_rows *rows,
 			struct err *err)
 {
+	char *place = access_note_place(server, database), *advice;
 	bool kept = false;
-	char *advice;
-	int rc = 0;
+	int rc = place ? 0 : err_nomem(err);
 
-	if (rows->error)
-		return access_note_add(notes, CHECK, rows->error, server, NULL, err,
-				       "its foreign servers are not shown: %s", rows->error);
-	for (size_t i = 0; i < rows->rows && !rc; i++) {
+	if (!rc && rows->error)
+		rc = access_note_add(notes, CHECK, rows->error, place, NULL, err,
+				     "its foreign servers are not shown: %s", rows->error);
+	for (size_t i = 0; i < rows->rows && !rc && !rows->error; i++) {
 		kept |= access_text(rows, i, 6)[0] == 't';
 		/* Without a path it is no client with a certificate that somebody gave it. */
 		if (access_text(rows, i, 3)[0] || access_text(rows, i, 4)[0] ||
@@ -166,17 +166,20 @@ int hidden_read_foreign(struct hidden_clients *out, struct access_notes *notes, 
 			rc = add(out, HIDDEN_FOREIGN_SERVER, server, database,
 				 access_text(rows, i, 0), rows, i, 1, false, err);
 	}
-	if (rc || !kept)
+	if (rc || !kept) {
+		free(place);
 		return rc;
+	}
 	advice = str_fmt("as a superuser there: SELECT srvname, usename, umoptions FROM "
 			 "pg_user_mappings; or make \"%s\" a member of the servers' owner",
 			 login);
-	rc = advice ? access_note_add(notes, CHECK, "mapping", server, advice, err,
-				      "user mappings of foreign servers (database %s) are not "
-				      "shown to user %s: they may name certificates",
-				      database, login)
+	rc = advice ? access_note_add(notes, CHECK, "mapping", place, advice, err,
+				      "user mappings of its foreign servers are not shown to user "
+				      "%s: they may name certificates",
+				      login)
 		    : err_nomem(err);
 	free(advice);
+	free(place);
 	return rc;
 }
 

@@ -357,7 +357,7 @@ grants_open_what_is_closed() {
   check 'what was not looked at is said, and which grants would show it' said 'permission denied for view pg_hba_file_rules' \
     'GRANT SELECT ON pg_hba_file_rules, pg_ident_file_mappings TO "watcher"' \
     'primary_conninfo is not shown to user watcher' 'GRANT pg_read_all_settings TO "watcher"' \
-    'GRANT SELECT (subconninfo) ON pg_subscription TO "watcher"' 'user mappings of foreign servers (database shop) are not shown to user watcher'
+    'GRANT SELECT (subconninfo) ON pg_subscription TO "watcher"' '(database shop): user mappings of its foreign servers are not shown to user watcher'
   check 'what needs no rights is still listed' said "foreign server 'links' (database shop)"
   check 'and nobody is judged' not_said 'client wrongmap'
   quietly socket 1 'GRANT SELECT ON pg_hba_file_rules TO watcher; GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO watcher; GRANT pg_read_all_settings TO watcher'

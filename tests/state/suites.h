@@ -40,5 +40,6 @@ Suite *reports_suite(void);
 Suite *unfinished_suite(void);
 Suite *issue_suite(void);
 Suite *lock_suite(void);
+Suite *asked_suite(void);
 
 #endif
