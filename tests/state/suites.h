@@ -41,5 +41,6 @@ Suite *unfinished_suite(void);
 Suite *issue_suite(void);
 Suite *lock_suite(void);
 Suite *asked_suite(void);
+Suite *drift_suite(void);
 
 #endif
