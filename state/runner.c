@@ -37,12 +37,13 @@ int runner_open(struct session *session, const struct session_options *options, 
 			known = session->known;
 			session->known = NULL;
 		}
+		if (!rc && moved && i == TRIES - 1)
+			rc = err_set(err, ERR_LOCK, "the branch %s moves too fast: try again",
+				     session->env->base);
 		if (rc || moved)
 			session_close(session);
 	}
 	free(known);
-	if (!rc && moved)
-		rc = err_set(err, ERR_LOCK, "the branch moves too fast: try again");
 	return rc;
 }
 

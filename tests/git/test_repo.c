@@ -232,6 +232,25 @@ START_TEST(files_are_read_from_commits)
 }
 END_TEST
 
+/* As after a power cut: the commit is there, the object of one of its folders is not. */
+START_TEST(a_folder_that_is_lost_is_no_missing_file)
+{
+	struct oid oid, head = rev("HEAD");
+	struct buf text;
+
+	(void)sh("cd work && id=$(git rev-parse HEAD:roles/pg) && "
+		 "rm -f .git/objects/$(echo $id | cut -c 1-2)/$(echo $id | cut -c 3-)");
+	reopen();
+	buf_init(&text, BUF_TEXT_MAX);
+	ck_assert_int_eq(repo_read(&text, repo, &head, "roles/pg/main.yml", 100, &err), ERR_FAIL);
+	ck_contains(err.msg, "cannot find roles/pg/main.yml in commit");
+	ck_assert_int_eq(repo_path_oid(&oid, repo, &head, "roles/pg/main.yml", &err), ERR_FAIL);
+	ck_assert_int_eq(repo_path_oid(&oid, repo, &head, "roles/none/main.yml", &err), ERR_NOENT);
+	ck_assert_int_eq(repo_path_oid(&oid, repo, &head, "certs.yml/x/y", &err), ERR_NOENT);
+	buf_release(&text);
+}
+END_TEST
+
 START_TEST(history_remembers_what_was_removed_on_a_side_branch)
 {
 	struct oid tip, where;
@@ -278,6 +297,7 @@ Suite *repo_suite(void)
 	tcase_add_test(tcase, references_are_resolved_or_named);
 	tcase_add_test(tcase, ancestry_is_known);
 	tcase_add_test(tcase, files_are_read_from_commits);
+	tcase_add_test(tcase, a_folder_that_is_lost_is_no_missing_file);
 	tcase_add_test(tcase, history_remembers_what_was_removed_on_a_side_branch);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -16,10 +16,10 @@ static char template_dir[128], work[128], logged[16384];
 static struct sys clocks;
 static struct log scene_log_to;
 
-static const char configuration[] = "version: 1\n"
-				    "defaults:\n"
-				    "  endpoints: []\n"
-				    "  census: {samples: 0}\n";
+static const char colleague[] = "#!/bin/sh\n"
+				"unset GIT_DIR GIT_QUARANTINE_PATH\n"
+				"cd \"$HOME/origin.git\" && git update-ref refs/heads/dev "
+				"\"$(git commit-tree -p dev -m else 'dev^{tree}')\"\n";
 
 static const char stand_in[] =
 	"#!/bin/sh\n"
@@ -112,12 +112,42 @@ void scene_commit(const char *path, const char *text)
 		 path);
 }
 
-void scene_configure(const char *lines)
+void scene_configure(const char *defaults)
 {
 	char text[4096];
 
-	(void)snprintf(text, sizeof(text), "%s%s", configuration, lines);
+	(void)snprintf(text, sizeof(text), "version: 1\ndefaults:\n%s", defaults);
 	scene_commit("certrotate.yml", text);
+}
+
+static void write_program(const char *name, const char *before, const char *script)
+{
+	char text[4096];
+
+	(void)snprintf(text, sizeof(text), "#!/bin/sh\n%s%s\n", before, script ? script : "");
+	write_file(name, text);
+	scene_sh("chmod 755 %s", name);
+}
+
+void scene_at_push(const char *script)
+{
+	write_program("work/.git/hooks/pre-push", "", script);
+}
+
+void scene_at_fetch(const char *script)
+{
+	char text[4096];
+
+	(void)snprintf(text, sizeof(text), "{ %s\n} >&2\nexec git-upload-pack \"$@\"",
+		       script ? script : ":");
+	write_program("bin/fetched", "", text);
+	scene_sh("git -C work config remote.origin.uploadpack \"$PWD/bin/fetched\"");
+}
+
+void scene_behind_push(const char *script)
+{
+	write_program("origin.git/hooks/post-receive",
+		      "read -r old new ref\nsubject=$(git log -1 --format=%s $new)\n", script);
 }
 
 void scene_ansible(const char *script)
@@ -176,9 +206,10 @@ static void make_repository(void)
 		 " git -C work remote add origin ../origin.git",
 		 data);
 	write_file("bin/ansible-playbook", stand_in);
-	scene_sh("chmod 755 bin/ansible-playbook");
+	write_file("bin/colleague", colleague);
+	scene_sh("chmod 755 bin/*");
 	scene_ansible(":\n");
-	scene_configure("");
+	scene_configure(SCENE_QUIET);
 	scene_sh("git -C work tag start");
 }
 

@@ -25,15 +25,24 @@ void scene_sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *scene_says(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Replaces a file of the work tree, as a commit on the remote's dev. */
 void scene_commit(const char *path, const char *text);
-/* certrotate.yml: nothing is probed and nobody counted, and these lines below "defaults:". */
-void scene_configure(const char *lines);
+/* certrotate.yml with these lines below "defaults:". */
+#define SCENE_QUIET "  endpoints: []\n  census: {samples: 0}\n" /* as scene_setup leaves it */
+void scene_configure(const char *defaults);
+/*
+ * sh(1) at the beginning of each push (in "work"), of each fetch, and behind each push
+ * ("origin.git", with the commit's subject as $subject). "colleague" is a program there that puts
+ * another commit onto the remote's dev. NULL: nothing more.
+ */
+void scene_at_push(const char *script);
+void scene_at_fetch(const char *script);
+void scene_behind_push(const char *script);
 /*
  * What Ansible's stand-in does, in the work tree, before it prints its recap of db1 and db2 (all
  * well); $phase is set, and $report is the folder for reports or empty. "exit" leaves the recap
  * out.
  */
 void scene_ansible(const char *script);
-/* How often it ran a playbook. */
+/* How often it was run with a playbook. */
 int scene_plays(void);
 
 /* One phase, or up to that state; 0 or the error's code. */

@@ -8,13 +8,202 @@
 
 static struct err err;
 
-START_TEST(a_phase_runs_once)
+/* The next phase is refused with that code and these words; hint NULL: none is looked for. */
+static void refused(int code, const char *message, const char *hint)
 {
+	int rc = scene_run(EVENT_NEXT, STATE__MAX, &err);
+
+	ck_assert_msg(rc == code, "%d, not %d: %s", rc, code, err.msg);
+	ck_contains(err.msg, message);
+	if (hint)
+		ck_contains(err.hint, hint);
+}
+
+/* ---- the remote */
+
+START_TEST(a_base_that_moves_while_it_is_read)
+{
+	scene_at_fetch("colleague");
+	refused(ERR_LOCK, "the branch dev moves too fast: try again", NULL);
 	ck_assert_int_eq(scene_plays(), 0);
-	ck_ok(scene_run(EVENT_NEXT, STATE__MAX, &err), &err);
+}
+END_TEST
+
+START_TEST(a_base_that_moves_at_each_push_of_the_edit)
+{
+	scene_at_push("colleague");
+	refused(ERR_LOCK, "the branch dev moves too fast: try again", NULL);
+	ck_contains(scene_log(), "the branch dev moved on: the commit is made anew on its tip\n");
+	ck_assert_int_eq(scene_plays(), 0);
+}
+END_TEST
+
+START_TEST(a_base_that_moves_at_each_push_of_the_result)
+{
+	scene_behind_push("[ \"$subject\" != 'certrotate poc: trust' ] || touch \"$HOME/moves\"");
+	scene_at_push("[ ! -e \"$HOME/moves\" ] || colleague");
+	refused(ERR_LOCK, "the branch dev moves too fast: try again", NULL);
 	ck_assert_int_eq(scene_plays(), 1);
+	scene_at_push(NULL);
 	ck_ok(scene_run(EVENT_NEXT, STATE_TRUSTED, &err), &err);
 	ck_assert_int_eq(scene_plays(), 1);
+}
+END_TEST
+
+START_TEST(a_remote_that_goes_while_the_base_moves)
+{
+	scene_at_push("colleague; touch \"$HOME/gone\"");
+	scene_at_fetch("[ ! -e \"$HOME/gone\" ] || exit 1");
+	refused(ERR_FAIL, "git fetch", NULL);
+	ck_assert_int_eq(scene_plays(), 0);
+	ck_assert_str_eq(scene_says("git -C work status --porcelain"), "");
+}
+END_TEST
+
+START_TEST(a_remote_that_goes_before_the_rollout)
+{
+	scene_behind_push("touch \"$HOME/gone\"");
+	scene_at_fetch("[ ! -e \"$HOME/gone\" ] || exit 1");
+	refused(ERR_FAIL, "git fetch", NULL);
+	ck_assert_int_eq(scene_plays(), 0);
+	scene_behind_push(NULL);
+	scene_sh("rm gone");
+	ck_ok(scene_run(EVENT_NEXT, STATE_TRUSTED, &err), &err);
+	ck_assert_int_eq(scene_plays(), 1);
+}
+END_TEST
+
+/* ---- another clone */
+
+START_TEST(what_another_clone_has_under_way_is_taken_over_knowingly)
+{
+	char *other = test_path("other");
+	struct run_options options = {.event = EVENT_NEXT, .to = STATE__MAX, .take_over = true};
+
+	scene_sh("git clone -q origin.git other && git -C other config remote.origin.url "
+		 "../origin.git");
+	scene_ansible("exit 2\n");
+	refused(ERR_FAIL, "", NULL);
+	scene_ansible(":\n");
+	scene_options.dir = other;
+	ck_assert_int_eq(runner_run(&scene_options, &options, &err), ERR_LOCK);
+	ck_contains(err.hint, "this clone did not know of that yet");
+	refused(ERR_LOCK, "trust is under way on ",
+		"if that machine does not go on with it, add --take-over");
+	ck_contains(err.msg, "/work since ");
+	ck_ok(runner_run(&scene_options, &options, &err), &err);
+	ck_assert_str_eq(scene_says("git -C origin.git log -3 --format=%%s dev"),
+			 "certrotate poc: settle trust\ncertrotate poc: take over trust\n"
+			 "certrotate poc: trust");
+	ck_assert_int_eq(runner_run(&scene_options, &options, &err), ERR_USAGE);
+	ck_assert_str_eq(err.msg, "nothing is under way in poc: there is nothing to take over");
+	free(other);
+}
+END_TEST
+
+/* ---- first */
+
+START_TEST(a_first_chain_is_refused_where_there_was_one)
+{
+	scene_first();
+	scene_sh("cd work && git rm -q -r environments/poc/group_vars && mkdir -p "
+		 "environments/poc/group_vars/all && git commit -q -m gone && git push -q origin "
+		 "HEAD:dev");
+	refused(ERR_USAGE, "certs.yml is not in the branch dev: the environment has no chain yet",
+		"type 'certrotate next --first'");
+	ck_assert_int_eq(scene_run(EVENT_FIRST, STATE__MAX, &err), ERR_USAGE);
+	ck_contains(err.msg, "certs.yml was in the repository already (commit ");
+	ck_contains(err.hint, "bring the file back with git");
+}
+END_TEST
+
+/* ---- the operator */
+
+static bool answer_no(void *ctx, const struct plan *plan)
+{
+	(void)ctx;
+	(void)plan;
+	return false;
+}
+
+static bool answer_and_stop(void *ctx, const struct plan *plan)
+{
+	(void)plan;
+	loop_stop_request(ctx);
+	return true;
+}
+
+static void stop(void *ctx, const struct plan *plan, const struct json *entry)
+{
+	(void)plan;
+	(void)entry;
+	loop_stop_request(ctx);
+}
+
+START_TEST(no_is_an_answer)
+{
+	struct run_options options = {.event = EVENT_NEXT, .to = STATE__MAX, .confirm = answer_no};
+
+	ck_assert_int_eq(runner_run(&scene_options, &options, &err), ERR_STOPPED);
+	ck_assert_str_eq(err.msg, "not confirmed: nothing was changed");
+	options.confirm = answer_and_stop;
+	options.ctx = &scene_stop;
+	ck_assert_int_eq(runner_run(&scene_options, &options, &err), ERR_STOPPED);
+	ck_assert_str_eq(err.msg, "stopped as asked: the inventory was not changed");
+	ck_assert_str_eq(scene_says("git -C origin.git log -1 --format=%%s dev"),
+			 "certrotate poc: settle generate");
+}
+END_TEST
+
+START_TEST(stopping_between_two_phases)
+{
+	struct run_options options = {.event = EVENT_NEXT,
+				      .to = STATE_SERVERS_SWITCHED,
+				      .done = stop,
+				      .ctx = &scene_stop};
+
+	ck_assert_int_eq(runner_run(&scene_options, &options, &err), ERR_STOPPED);
+	ck_assert_str_eq(err.msg, "stopped between two phases, as asked");
+	ck_assert_int_eq(scene_plays(), 1);
+}
+END_TEST
+
+/* ---- looking */
+
+START_TEST(without_the_network_the_last_fetch_is_shown)
+{
+	struct session_options nowhere = scene_options;
+	struct session session;
+
+	nowhere.env = "prod";
+	ck_assert_int_eq(runner_look(&session, &nowhere, &err), ERR_USAGE);
+	ck_contains(err.msg, "prod");
+	scene_sh("mv origin.git away");
+	ck_ok(runner_look(&session, &scene_options, &err), &err);
+	ck_assert_int_eq(session.store.state, STATE_GENERATED);
+	session_close(&session);
+	ck_contains(scene_log(), "; what is shown is as of the last fetch\n");
+	scene_sh("git -C work update-ref -d refs/remotes/origin/dev");
+	ck_assert_int_eq(runner_look(&session, &scene_options, &err), ERR_USAGE);
+	ck_assert_str_eq(err.msg, "there is no branch 'dev' on origin");
+	ck_contains(err.hint, "set git.base in certrotate.yml to the branch that is live");
+}
+END_TEST
+
+START_TEST(without_a_remote_the_branch_is_the_clones_own)
+{
+	scene_configure(SCENE_QUIET "  git: {base: live, push: false}\n");
+	refused(ERR_USAGE, "there is no branch 'live'", "set git.base in certrotate.yml");
+	ck_assert_ptr_null(strstr(err.msg, " on "));
+}
+END_TEST
+
+START_TEST(a_generation_that_the_state_names_is_there)
+{
+	scene_sh("cd work && git rm -q .certrotate/poc/g2.yml && git commit -q -m gone && "
+		 "git push -q origin HEAD:dev");
+	refused(ERR_FAIL, ".certrotate/poc/g2.yml is not in the branch dev, and the state names g2",
+		"take them back from git");
 }
 END_TEST
 
@@ -26,7 +215,18 @@ Suite *runner_suite(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_unchecked_fixture(tc, scene_prepare, NULL);
 	tcase_add_checked_fixture(tc, scene_setup, scene_teardown);
-	tcase_add_test(tc, a_phase_runs_once);
+	tcase_add_test(tc, a_base_that_moves_while_it_is_read);
+	tcase_add_test(tc, a_base_that_moves_at_each_push_of_the_edit);
+	tcase_add_test(tc, a_base_that_moves_at_each_push_of_the_result);
+	tcase_add_test(tc, a_remote_that_goes_while_the_base_moves);
+	tcase_add_test(tc, a_remote_that_goes_before_the_rollout);
+	tcase_add_test(tc, what_another_clone_has_under_way_is_taken_over_knowingly);
+	tcase_add_test(tc, a_first_chain_is_refused_where_there_was_one);
+	tcase_add_test(tc, no_is_an_answer);
+	tcase_add_test(tc, stopping_between_two_phases);
+	tcase_add_test(tc, without_the_network_the_last_fetch_is_shown);
+	tcase_add_test(tc, without_a_remote_the_branch_is_the_clones_own);
+	tcase_add_test(tc, a_generation_that_the_state_names_is_there);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
