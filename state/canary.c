@@ -247,7 +247,7 @@ static int watch_it(struct watch *watch, const char *key, struct json *run, bool
 
 	if (!rc)
 		log_line(watch->session->log, LOG_INFO,
-			 "canary: %s has the new files; the others wait %" PRId64
+			 "canary: the new files are on %s; the rest waits %" PRId64
 			 " s for TLS failures there",
 			 watch->names, watch->step->canary);
 	rc = rc ? rc : wait_for_it(watch, err);

@@ -42,5 +42,7 @@ Suite *issue_suite(void);
 Suite *lock_suite(void);
 Suite *asked_suite(void);
 Suite *drift_suite(void);
+Suite *gates_suite(void);
+Suite *canary_suite(void);
 
 #endif
