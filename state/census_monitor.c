@@ -31,6 +31,11 @@ static int check_leaf(const struct census_monitor *monitor, const struct session
 	enum cert_validity validity = cert_validity(leaf, session->sys->now(session->sys));
 	char text[SYS_TIME_SIZE];
 
+	if (!cn[0]) {
+		err_set(err, ERR_USAGE, "%s has no common name, hence no user", path);
+		return err_hint(err, "PostgreSQL lets in whom the certificate names: make one for "
+				     "the user who counts");
+	}
 	if (user && strcmp(user, cn) != 0) {
 		err_set(err, ERR_USAGE, "%s is made out for '%s', and census.user is '%s'", path,
 			cn, user);
@@ -39,8 +44,6 @@ static int check_leaf(const struct census_monitor *monitor, const struct session
 				"of its own",
 				user);
 	}
-	if (!cn[0])
-		return err_set(err, ERR_USAGE, "%s has no common name, hence no user", path);
 	if (validity == CERT_VALID)
 		return 0;
 	sys_time_text(validity == CERT_EXPIRED ? cert_not_after(leaf) : cert_not_before(leaf),

@@ -44,5 +44,6 @@ Suite *asked_suite(void);
 Suite *drift_suite(void);
 Suite *gates_suite(void);
 Suite *canary_suite(void);
+Suite *looks_suite(void);
 
 #endif
