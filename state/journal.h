@@ -6,9 +6,9 @@
  *   {"at": "2026-11-21T01:30:00Z", "rotation": "…", "phase": "trust", "direction": "forward",
  *    "step": "rollout", "mark": "begin", "key": "…", "note": "…", "sum": "sha256:…"}
  *
- * key names an action so that it is done once: "ROTATION/PHASE/DIRECTION/SINCE/rollout/0", with
- * "/!db3" behind it where that host was left out. What has been done is decided by looking at the
- * effect first, and here second.
+ * key names an action so that it is done once: "ROTATION/PHASE/DIRECTION/SINCE/rollout/0/CALL"
+ * (the playbook with its options), with "/!db3" behind it where that host was left out. What has
+ * been done is decided by looking at the effect first, and here second.
  *
  * A line that a crash tore is the last one, and ignored; whoever writes next begins a new line and
  * gives it "torn": true. Any other line that is not as it was written (its sum, pki/sum.h) could

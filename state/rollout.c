@@ -101,20 +101,35 @@ int step_check_rollout(struct session *session, const struct plan *plan, struct 
 	return rc ? say_inventory(session, rc, err) : 0;
 }
 
+/* What the configuration has ansible-playbook run in this step. */
+static void add_call(struct buf *text, const struct rollout_step *step)
+{
+	buf_adds(text, step->playbook);
+	if (step->tags)
+		buf_addf(text, " --tags %s", step->tags);
+	if (step->skip_tags)
+		buf_addf(text, " --skip-tags %s", step->skip_tags);
+	if (step->limit)
+		buf_addf(text, " --limit %s", step->limit);
+	for (size_t i = 0; i < step->extra_args.count; i++)
+		buf_addf(text, " %s", step->extra_args.items[i]);
+}
+
 /*
  * A step's key: one beginning of a phase runs each of its playbooks to the end once. What was run
- * without a host is not done for all.
+ * without a host is not done for all, and what is configured in its place since then not at all.
  */
-static char *step_key(const struct plan *plan, size_t number)
+static char *step_key(const struct plan *plan, const struct plan_steps *steps, size_t number)
 {
 	const struct under_way *under_way = &plan->store.under_way;
 	struct buf text;
 	char *key;
 
 	buf_init(&text, BUF_TEXT_MAX);
-	buf_addf(&text, "%s/%s/%s/%s/rollout/%zu", plan->rotation, phase_name(plan->row.phase),
+	buf_addf(&text, "%s/%s/%s/%s/rollout/%zu/", plan->rotation, phase_name(plan->row.phase),
 		 direction_name(plan->row.direction), under_way->since ? under_way->since : "",
 		 number);
+	add_call(&text, steps->items[number]);
 	for (size_t i = 0; i < plan->skip.count; i++)
 		buf_addf(&text, "/!%s", plan->skip.items[i]);
 	key = buf_detach(&text);
@@ -122,15 +137,16 @@ static char *step_key(const struct plan *plan, size_t number)
 	return key;
 }
 
-static int rollout_one(struct session *session, struct plan *plan, const struct rollout_step *step,
+static int rollout_one(struct session *session, struct plan *plan, const struct plan_steps *steps,
 		       size_t number, struct json *evidence, struct err *err)
 {
+	const struct rollout_step *step = steps->items[number];
 	char log_name[64];
 	struct run run = {.phase = phase_name(plan->row.phase),
 			  .direction = direction_name(plan->row.direction),
 			  .skip = &plan->skip,
 			  .log_name = log_name};
-	char *key = step_key(plan, number);
+	char *key = step_key(plan, steps, number);
 	int rc = key ? step_claimed(session, plan, err) : err_nomem(err);
 
 	(void)snprintf(log_name, sizeof(log_name), "%s%s",
@@ -157,13 +173,13 @@ static int rollout_one(struct session *session, struct plan *plan, const struct 
  * What the playbooks did that are passed over, as it was kept then. One of which nothing is kept
  * any more runs again, and those behind it: whom it reached would not be known.
  */
-static int recall(struct session *session, const struct plan *plan, size_t *done,
-		  struct json *evidence, struct err *err)
+static int recall(struct session *session, const struct plan *plan, const struct plan_steps *steps,
+		  size_t *done, struct json *evidence, struct err *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < *done && !rc; i++) {
-		char *key = step_key(plan, i);
+		char *key = step_key(plan, steps, i);
 
 		rc = key ? reached_recall(session, key, evidence, err) : err_nomem(err);
 		free(key);
@@ -194,10 +210,11 @@ static void say_damage(const struct session *session, const struct plan *plan)
  * Whether a resumed phase may pass over a playbook: the journal has its end, and nothing was found
  * wrong on the wire since then (that is why it would be resumed, and only a new run mends it).
  */
-static bool done_before(const struct session *session, const struct plan *plan, size_t number)
+static bool done_before(const struct session *session, const struct plan *plan,
+			const struct plan_steps *steps, size_t number)
 {
 	bool again = journal_last_is(&session->journal, "verify", "fail");
-	char *key = plan->resume && !again ? step_key(plan, number) : NULL;
+	char *key = plan->resume && !again ? step_key(plan, steps, number) : NULL;
 	bool ended = key && journal_ended(&session->journal, key);
 
 	free(key);
@@ -205,20 +222,16 @@ static bool done_before(const struct session *session, const struct plan *plan, 
 }
 
 /* Behind a step with a canary: what its hosts log decides about the others. */
-static int watch(struct session *session, const struct plan *plan, const struct rollout_step *step,
+static int watch(struct session *session, const struct plan *plan, const struct plan_steps *steps,
 		 size_t number, struct json *evidence, struct err *err)
 {
-	struct json *run = number < js_count(evidence) ? js_at(evidence, number) : NULL;
-	char *key = step_key(plan, number);
-	int rc = 0;
+	struct json *run = js_at(evidence, number);
+	char *key = step_key(plan, steps, number);
+	int rc = key ? canary_watch(session, plan, steps->items[number], key, run, err)
+		     : err_nomem(err);
 
-	/* What was kept of an earlier playbook may be lost. */
-	if (strcmp(js_str(run, "playbook", ""), step->playbook) != 0)
-		run = NULL;
-	rc = key ? canary_watch(session, plan, step, key, run, err) : err_nomem(err);
 	if (!rc && js_get(run, "canary"))
 		rc = reached_keep(session, key, false, run, err);
-
 	free(key);
 	return rc;
 }
@@ -231,7 +244,7 @@ int step_rollout_begun(bool *begun, const struct session *session, const struct 
 
 	*begun = false;
 	for (size_t i = 0; i < steps.count && !rc && !*begun; i++) {
-		char *key = step_key(plan, i);
+		char *key = step_key(plan, &steps, i);
 
 		rc = key ? 0 : err_nomem(err);
 		*begun = key && journal_knows(&session->journal, key);
@@ -257,16 +270,16 @@ int step_rollout(struct session *session, struct plan *plan, struct json *eviden
 	int rc = plan_steps(&steps, session->env, plan->row.phase, err);
 
 	for (size_t i = 0; i < steps.count; i++)
-		done += done_before(session, plan, i) && i == done;
+		done += done_before(session, plan, &steps, i) && i == done;
 	say_damage(session, plan);
-	rc = rc ? rc : recall(session, plan, &done, evidence, err);
+	rc = rc ? rc : recall(session, plan, &steps, &done, evidence, err);
 	for (size_t i = 0; i < steps.count && !rc; i++) {
 		if (i >= done && loop_stop_count(session->stop))
 			rc = err_set(err, ERR_STOPPED, "stopped %s, as asked",
 				     i ? "between two playbooks" : "before the rollout");
 		if (!rc && i >= done)
-			rc = rollout_one(session, plan, steps.items[i], i, evidence, err);
-		rc = rc ? rc : watch(session, plan, steps.items[i], i, evidence, err);
+			rc = rollout_one(session, plan, &steps, i, evidence, err);
+		rc = rc ? rc : watch(session, plan, &steps, i, evidence, err);
 	}
 	if (!rc && steps.count && loop_stop_count(session->stop))
 		rc = err_set(err, ERR_STOPPED,
@@ -276,21 +289,6 @@ int step_rollout(struct session *session, struct plan *plan, struct json *eviden
 		step_say_unfinished(plan, err);
 	plan_steps_release(&steps);
 	return rc;
-}
-
-/* The generations whose client certificates are tried, as the target's state means them. */
-static void verify_generations(struct verify_input *input, const struct plan *plan)
-{
-	const struct generation *old_gen = plan->has_old ? &plan->old_gen : NULL;
-	const struct generation *new_gen = plan->has_new ? &plan->new_gen : NULL;
-
-	input->old_gen = old_gen;
-	input->new_gen = new_gen;
-	/* Idle before a rotation: the one live generation has to get in, and nothing is retired. */
-	if (input->target->state == STATE_IDLE && old_gen && input->target->old_gen == old_gen) {
-		input->old_gen = NULL;
-		input->new_gen = old_gen;
-	}
 }
 
 /* The first that blocks, with all of whom the same is said. */
@@ -353,11 +351,12 @@ int step_verify(struct session *session, struct plan *plan, const struct json *r
 {
 	bool before = !rollout;
 	struct verify_input input = {.target = before ? &plan->from : &plan->to,
+				     .old_gen = plan->has_old ? &plan->old_gen : NULL,
+				     .new_gen = plan->has_new ? &plan->new_gen : NULL,
 				     .skip = skip,
 				     .patience_ms = before ? 0 : PATIENCE_MS};
 	int rc;
 
-	verify_generations(&input, plan);
 	rc = look(session, plan, before, &input, result, err);
 	if (!rc && !before)
 		rc = verify_hosts(result, session, &input, phase_name(plan->row.phase), err);
@@ -394,11 +393,11 @@ static int catch_up_host(struct session *session, const char *host, struct err *
 		 host);
 	/* Hours may lie between the look and the answer to the question. */
 	rc = rc ? rc : step_unmoved(session, err);
-	if (rc == ERR_LOCK) {
+	if (rc) {
 		strs_release(&only);
 		return rc;
 	}
-	rc = rc ? rc : plan_steps(&steps, session->env, PHASE_EMERGENCY, err);
+	rc = plan_steps(&steps, session->env, PHASE_EMERGENCY, err);
 	for (size_t i = 0; i < steps.count && !rc; i++)
 		rc = run_step(session, steps.items[i], &run, i, NULL, err);
 	if (!rc && !run.reached)

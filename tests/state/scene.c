@@ -10,6 +10,7 @@
 
 struct session_options scene_options;
 struct loop_stop scene_stop;
+void (*scene_progress)(const char *text);
 
 static const char *directory;
 static char template_dir[128], work[128], logged[16384];
@@ -35,6 +36,7 @@ static const char stand_in[] =
 	"	esac\n"
 	"done\n"
 	"echo \"$phase\" >>../plays\n"
+	"echo \"$*\" >>../calls\n"
 	"printf 'PLAY [all] ****\\n\\nTASK [Certificates] ****\\n'\n"
 	". ../during\n"
 	"printf '\\nPLAY RECAP ****\\n'\n"
@@ -50,6 +52,13 @@ static void keep_line(void *ctx, enum log_level level, const char *text)
 	(void)ctx;
 	(void)level;
 	(void)snprintf(logged + len, sizeof(logged) - len, "%s\n", text);
+}
+
+static void show_progress(void *ctx, const char *text)
+{
+	(void)ctx;
+	if (scene_progress)
+		scene_progress(text);
 }
 
 static const char *run(const char *command)
@@ -223,7 +232,7 @@ static void use(const char *path)
 	(void)snprintf(work, sizeof(work), "%s/work", directory);
 	sys_init(&clocks);
 	ck_ok(loop_stop_init(&scene_stop, &err), &err);
-	scene_log_to = (struct log){.line = keep_line};
+	scene_log_to = (struct log){.line = keep_line, .progress = show_progress};
 	scene_options = (struct session_options){.dir = work,
 						 .env = "poc",
 						 .sys = &clocks,

@@ -42,6 +42,8 @@ void scene_behind_push(const char *script);
  * out.
  */
 void scene_ansible(const char *script);
+/* Called whenever it shows that a playbook goes on; NULL: nothing is. */
+extern void (*scene_progress)(const char *text);
 /* How often it was run with a playbook. */
 int scene_plays(void);
 

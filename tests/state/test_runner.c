@@ -212,7 +212,7 @@ Suite *runner_suite(void)
 	Suite *suite = suite_create("runner");
 	TCase *tc = tcase_create("phases");
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 60);
 	tcase_add_unchecked_fixture(tc, scene_prepare, NULL);
 	tcase_add_checked_fixture(tc, scene_setup, scene_teardown);
 	tcase_add_test(tc, a_base_that_moves_while_it_is_read);
