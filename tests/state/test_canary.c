@@ -27,8 +27,8 @@ static int64_t leap(struct sys *sys)
 static void setup(void)
 {
 	scene_setup();
-	scene_configure("  git: {push: false}\n"
-			"  rollout: {check: [{playbook: rollout_new_certs.yml}]}\n");
+	scene_configure(SCENE_QUIET "  git: {push: false}\n"
+				    "  rollout: {check: [{playbook: rollout_new_certs.yml}]}\n");
 	err_clear(&err);
 	ck_ok(session_open(&session, &scene_options, &err), &err);
 	leaping = *session.sys;

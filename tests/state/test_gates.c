@@ -30,8 +30,8 @@ static int ack(const char *app, enum phase *phase)
 static void acks_are_configured(void)
 {
 	clear();
-	scene_configure("applications:\n  shop: {users: [application]}\n"
-			"  ghost: {users: [ghost, phantom]}\n");
+	scene_configure(SCENE_QUIET "applications:\n  shop: {users: [application]}\n"
+				    "  ghost: {users: [ghost, phantom]}\n");
 }
 
 START_TEST(who_has_nobody_here_has_nothing_to_confirm)
