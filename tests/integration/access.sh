@@ -350,6 +350,18 @@ for c in json.load(open(sys.argv[1]))["hidden_clients"]:
       'foreign-server db1.example.com shop stock stock.example.com stock_reader stock.crt')"
 }
 
+# Databases of which there is nothing but the name: more of them than are looked into, and none that lets anybody in.
+databases_that_cannot_be_looked_into_are_said() {
+  quietly socket 1 "INSERT INTO pg_database SELECT (jsonb_populate_record(d, jsonb_build_object('oid', 90000 + n, 'datname', 'many' || n))).* \
+FROM pg_database AS d, generate_series(1, 101) AS n WHERE d.datname = 'shop'"
+  check 'a server with many databases' exits 0 rotate -v census
+  quietly socket 1 "DELETE FROM pg_database WHERE oid > 90000 AND datname LIKE 'many%'"
+  check 'is looked into as far as that goes' said "server $DB1: foreign servers of 2 of its databases were not looked at: there are too many"
+  check 'and who does not let us in is named with the database' said \
+    "server $DB1 (database many1): its foreign servers were not looked at: $DB1:$PORT" 'database "many1" does not exist' \
+    "(the same on $DB1 (database many1), $DB1 (database many10), " 'let "postgres" in to every database'
+}
+
 # A role with no rights gets the grants that it is told of, and sees the same.
 grants_open_what_is_closed() {
   logs_in_as watcher
@@ -424,6 +436,7 @@ main() {
   turn_tls_on 2
   every_verdict_is_a_real_login
   servers_that_are_clients_are_listed
+  databases_that_cannot_be_looked_into_are_said
   grants_open_what_is_closed
   a_user_who_would_be_shut_out_stops_the_phase
   passwords_are_nowhere
