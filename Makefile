@@ -260,7 +260,7 @@ analyze:
 cover:
 	tools/deps gcovr
 	$(MAKE) BUILD=$(BUILD)/cover CFLAGS="-O0 -g --coverage -U_FORTIFY_SOURCE" cover-all
-cover-all: all $(SUITE_BINS) $(BUILD)/tests/differential
+cover-all: all $(SUITE_BINS) $(BUILD)/tests/differential $(BUILD)/faults/certrotate $(BUILD)/faults/rooms
 	tests/cover $(BUILD) $(SUITES)
 
 # ---- installation
