@@ -30,6 +30,7 @@ from transitions import BY_NAME
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TRIES = 6
+SAY_EVERY = 250  # kills
 TURN_EVERY = 4  # of a forward transition's kills, one is turned round
 
 
@@ -78,6 +79,7 @@ class Run:
         self.stopping = False
         self.again = 0
         self.turned = 0
+        self.done = 0
         self.seconds = 0.0
 
     def chosen(self, made):
@@ -154,6 +156,10 @@ class Run:
         with self.lock:
             tally = self.tally[name]
             self.seconds += answer["seconds"]
+            self.done += 1
+            if self.done % SAY_EVERY == 0:
+                print("torture: %d kills, %d still to come, %d failed" % (
+                    self.done, self.waiting.qsize(), len(self.failures)), flush=True)
             if answer["ok"]:
                 tally["good"].add(case["point"])
                 self.again += answer["said"]["again"]
