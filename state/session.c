@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "git/commit.h"
 #include "git/remote.h"
+#include "proc/scratch.h"
 #include "state/lock.h"
 #include "vault/vault.h"
 
@@ -159,6 +160,7 @@ int session_lock(struct session *session, struct err *err)
 		session->lock = lock_take(path, session->by, session->sys, err);
 		rc = session->lock < 0 ? session->lock : 0;
 		file_sweep(session->local_dir, ".", FILE_TEMPORARY_PART);
+		scratch_sweep();
 	}
 	free(path);
 	return rc;

@@ -110,6 +110,13 @@ static int make_one(struct scratch *scratch, const char *base, struct err *err)
 	return 1;
 }
 
+void scratch_sweep(void)
+{
+	bool memory;
+
+	remove_stale(base_dir(&memory));
+}
+
 int scratch_make(struct scratch *scratch, struct err *err)
 {
 	const char *base;
@@ -118,7 +125,7 @@ int scratch_make(struct scratch *scratch, struct err *err)
 	memset(scratch, 0, sizeof(*scratch));
 	scratch->fd = -1;
 	base = base_dir(&scratch->memory);
-	remove_stale(base);
+	scratch_sweep();
 	for (int i = 0; i < TRIES && rc == 1; i++)
 		rc = make_one(scratch, base, err);
 	if (rc == 1)
