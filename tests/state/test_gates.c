@@ -62,6 +62,19 @@ START_TEST(nothing_is_confirmed_while_a_phase_is_under_way)
 }
 END_TEST
 
+START_TEST(a_word_about_a_damaged_generation_is_none)
+{
+	enum phase phase;
+
+	acks_are_configured();
+	scene_to(STATE_TRUSTED);
+	scene_commit(".certrotate/poc/g2.yml", "certs: 1\n");
+	ck_assert_int_eq(ack("shop", &phase), ERR_FAIL);
+	ck_contains(err.msg, ".certrotate/poc/g2.yml");
+	ck_assert(err.hint[0]);
+}
+END_TEST
+
 START_TEST(an_environment_that_is_not_there_has_no_words)
 {
 	enum phase phase;
@@ -204,6 +217,7 @@ Suite *gates_suite(void)
 	tcase_add_checked_fixture(words, scene_setup, scene_teardown);
 	tcase_add_test(words, who_has_nobody_here_has_nothing_to_confirm);
 	tcase_add_test(words, nothing_is_confirmed_while_a_phase_is_under_way);
+	tcase_add_test(words, a_word_about_a_damaged_generation_is_none);
 	tcase_add_test(words, an_environment_that_is_not_there_has_no_words);
 	suite_add_tcase(suite, words);
 	tcase_add_test(rest, sessions_that_outlive_an_emergency_are_named);

@@ -207,6 +207,25 @@ START_TEST(a_generation_that_cannot_be_read_is_left_out_and_said)
 }
 END_TEST
 
+/* Somebody put a file where the generations' folder is. */
+START_TEST(generations_that_cannot_be_listed_are_an_error)
+{
+	const struct census_options options = {.skip = NULL};
+	struct census_run run;
+	struct census census;
+
+	session_close(&session);
+	scene_first();
+	scene_sh("rm -rf work/.certrotate && mkdir work/.certrotate");
+	scene_commit(".certrotate/poc", "a file\n");
+	scene_sh("git -C work fetch -q");
+	begin();
+	ck_assert_int_ne(census_run(&census, &run, &session, &options, &err), 0);
+	ck_contains(err.msg, ".certrotate/poc");
+	ck_assert_uint_eq(census.sample_count, 0);
+}
+END_TEST
+
 /* ---- who would ask the servers */
 
 static struct generation gen;
@@ -288,6 +307,7 @@ Suite *looks_suite(void)
 	tcase_add_test(tc, a_record_that_cannot_be_locked_is_said);
 	tcase_add_test(tc, before_the_first_rotation_the_inventory_is_all_there_is);
 	tcase_add_test(tc, a_generation_that_cannot_be_read_is_left_out_and_said);
+	tcase_add_test(tc, generations_that_cannot_be_listed_are_an_error);
 	tcase_add_test(tc, without_a_client_certificate_nobody_is_asked);
 	tcase_add_test(tc, what_cannot_be_described_is_an_error_and_no_finding);
 	suite_add_tcase(suite, tc);
