@@ -137,11 +137,41 @@ const struct report *reports_find(const struct reports *reports, const char *hos
 	return bsearch(host, reports->items, reports->count, sizeof(*reports->items), by_host);
 }
 
-const struct json *reports_of(const struct reports *reports, const char *host)
+static int by_name(const void *a, const void *b)
 {
-	const struct report *report = reports_find(reports, host);
+	return strcmp(((const struct report *)a)->host, ((const struct report *)b)->host);
+}
 
-	return report ? report->value : NULL;
+int reports_merge(struct reports *out, struct reports *more, struct err *err)
+{
+	struct report *items = realloc(out->items,
+				       (out->count + more->count + 1) * sizeof(*out->items));
+	size_t old = out->count;
+
+	if (!items)
+		return err_nomem(err);
+	out->items = items;
+	out->ms += more->ms;
+	for (size_t i = 0; i < more->count; i++) {
+		struct report *item = &more->items[i];
+		struct reports before = {.items = out->items, .count = old};
+		struct report *known = (struct report *)(uintptr_t)reports_find(&before,
+										item->host);
+		struct report swap = *item;
+
+		if (!known) {
+			out->items[out->count++] = swap;
+			*item = (struct report){.host = NULL};
+		} else if (!known->value && item->value) {
+			*item = *known;
+			*known = swap;
+		}
+	}
+	qsort(out->items, out->count, sizeof(*out->items), by_name);
+	out->missing = 0;
+	for (size_t i = 0; i < out->count; i++)
+		out->missing += !out->items[i].value;
+	return 0;
 }
 
 void reports_release(struct reports *reports)

@@ -53,8 +53,11 @@ struct reports_spec {
  */
 int reports_run(struct reports *out, struct session *session, const struct reports_spec *spec,
 		struct err *err);
-/* The host's report, or NULL where it has none. */
-const struct json *reports_of(const struct reports *reports, const char *host);
+/*
+ * Takes over what more has: hosts that out does not name yet, and reports about those that had
+ * none. more keeps the rest, and is released as well.
+ */
+int reports_merge(struct reports *out, struct reports *more, struct err *err);
 /* The host's entry, or NULL where Ansible did not name it at all. */
 const struct report *reports_find(const struct reports *reports, const char *host);
 void reports_release(struct reports *reports);

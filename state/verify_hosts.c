@@ -444,44 +444,6 @@ int hosts_judge(struct verify_result *result, const struct reports *reports,
 
 /* --- asking --------------------------------------------------------------------------------- */
 
-static int by_host(const void *a, const void *b)
-{
-	return strcmp(((const struct report *)a)->host, ((const struct report *)b)->host);
-}
-
-/* Takes over what more has: new hosts, and reports about those that had none. */
-static int merge(struct reports *out, struct reports *more, struct err *err)
-{
-	struct report *items = realloc(out->items,
-				       (out->count + more->count + 1) * sizeof(*out->items));
-	size_t old = out->count;
-
-	if (!items)
-		return err_nomem(err);
-	out->items = items;
-	out->ms += more->ms;
-	for (size_t i = 0; i < more->count; i++) {
-		struct report *item = &more->items[i];
-		struct reports before = {.items = out->items, .count = old};
-		struct report *known = (struct report *)(uintptr_t)reports_find(&before,
-										item->host);
-		struct report swap = *item;
-
-		if (!known) {
-			out->items[out->count++] = swap;
-			*item = (struct report){.host = NULL};
-		} else if (!known->value && item->value) {
-			*item = *known;
-			*known = swap;
-		}
-	}
-	qsort(out->items, out->count, sizeof(*out->items), by_host);
-	out->missing = 0;
-	for (size_t i = 0; i < out->count; i++)
-		out->missing += !out->items[i].value;
-	return 0;
-}
-
 int hosts_ask(struct reports *out, struct session *session, const char *phase,
 	      const struct strs *only, const struct strs *skip, const char *const *vars,
 	      struct err *err)
@@ -500,7 +462,7 @@ int hosts_ask(struct reports *out, struct session *session, const char *phase,
 		struct reports more;
 
 		rc = reports_run(&more, session, &spec, err);
-		rc = rc ? rc : merge(out, &more, err);
+		rc = rc ? rc : reports_merge(out, &more, err);
 		reports_release(&more);
 	}
 	if (rc)

@@ -183,6 +183,21 @@ START_TEST(what_a_host_says_is_held_against_the_inventory)
 }
 END_TEST
 
+/* Who made his key elsewhere has a certificate of which the inventory knows nothing. */
+START_TEST(a_client_without_a_key_here_is_not_compared)
+{
+	struct said said = {.new_client = true};
+	struct gen_leaf *leaf = (struct gen_leaf *)(uintptr_t)generation_leaf(&gens[0], "client",
+									      "app");
+
+	secret_wipe(&leaf->key);
+	report_db1(&said);
+	judge();
+	ck_assert_uint_eq(result.findings.count, 0);
+	ck_assert_uint_eq(result.tallies[CHECK_HOST_FILES].held, 1);
+}
+END_TEST
+
 START_TEST(bundles_lack_or_keep_what_they_should_not)
 {
 	struct said said = {.lacks = 1};
@@ -417,6 +432,7 @@ Suite *hosts_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, what_a_host_says_is_held_against_the_inventory, 0,
 			    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_test(tc, a_client_without_a_key_here_is_not_compared);
 	tcase_add_test(tc, bundles_lack_or_keep_what_they_should_not);
 	tcase_add_test(tc, who_says_nothing_is_named);
 	tcase_add_test(tc, a_report_of_another_kind_is_none);

@@ -363,6 +363,35 @@ START_TEST(somebody_without_a_certificate)
 }
 END_TEST
 
+/* Before a first chain: what serves TLS there is refused by the runner, with its serial. */
+START_TEST(where_nothing_is_live_nothing_is_expected)
+{
+	struct probe_result result = answer(served_of(&old_gen));
+
+	begin(STATE_ABSENT);
+	judge(&result);
+	ck_assert_str_eq(said(), "");
+	for (int i = 0; i < CHECK__MAX; i++)
+		ck_assert_int_eq(subject.outcomes[i] == OUTCOME_NONE,
+				 i != CHECK_TRUSTED && i != CHECK_NAME);
+	ck_assert_str_eq(js_str(js_at(subject.leaves, 0), "serial", ""),
+			 cert_serial_hex(served_of(&old_gen)));
+}
+END_TEST
+
+START_TEST(what_this_machine_is_short_of_is_said)
+{
+	struct probe_result result = {
+		.address = "10.0.4.42", .outcome = PROBE_LOCAL, .reason = "too many open files"};
+
+	begin(STATE_TRUSTED);
+	judge(&result);
+	ck_assert_str_eq(said(), "endpoint block 10.0.4.42 port 5432: too many open files");
+	ck_assert_str_eq(subject.findings.items[0].advice,
+			 "see what is short on this machine: 'ulimit -n' limits connections");
+}
+END_TEST
+
 static const struct {
 	enum state state;
 	enum check check;
@@ -486,6 +515,8 @@ Suite *judge_suite(void)
 			    sizeof(clients) / sizeof(clients[0]));
 	tcase_add_test(tc, replication_is_as_it_was);
 	tcase_add_test(tc, archiving_blocks_only_what_began_with_the_phase);
+	tcase_add_test(tc, where_nothing_is_live_nothing_is_expected);
+	tcase_add_test(tc, what_this_machine_is_short_of_is_said);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -174,6 +174,40 @@ START_TEST(a_prune_with_a_host_behind_blocks_and_names_it)
 }
 END_TEST
 
+START_TEST(two_hosts_left_behind_together_have_the_same)
+{
+	ck_ok(strs_add(&session.store.behind, DB1, &err), &err);
+	ck_ok(strs_add(&session.store.behind, DB3, &err), &err);
+	ck_ok(strs_copy(&plan.skip, &session.store.behind, &err), &err);
+	add_history("r2", "trust", "generated", DB1);
+	add_history("r2", "trust", "generated", DB3);
+	prove(STATE_TRUSTED, EVENT_NEXT);
+	for (int i = 0; i < 2; i++)
+		expect(SEVERITY_BLOCK, "behind", i ? "host " DB3 : "host " DB1,
+		       "clients on it still have the bundle from before and would refuse the new "
+		       "certificates of 2 servers");
+}
+END_TEST
+
+/* An intermediate that the old chain did not have comes with a host in the middle of a rotation. */
+START_TEST(an_authority_of_the_new_chain_alone_has_no_bundle_yet)
+{
+	struct test_chain chain = {0};
+	struct buf text;
+
+	test_chain_init(&chain, "more");
+	buf_init(&text, BUF_TEXT_MAX);
+	ck_ok(bundle_to_pem(&text, &chain.bundle, &err), &err);
+	ck_ok(generation_add_authority(&plan.new_gen, "more", text.data, text.len, NULL, 0, &err),
+	      &err);
+	fixture_add_leaf(&plan.new_gen, arena, &chain, "more", "db9.example.com", LEAF_SERVER);
+	prove(STATE_GENERATED, EVENT_NEXT);
+	ck_assert_uint_eq(plan.findings.count, 0);
+	buf_release(&text);
+	test_chain_release(&chain);
+}
+END_TEST
+
 /* The order of a phase is: whoever is behind first. Nothing of it is this transition's then. */
 START_TEST(a_host_that_will_be_brought_up_to_date_is_named)
 {
@@ -268,6 +302,8 @@ Suite *prove_suite(void)
 	tcase_add_test(tc, a_revert_with_a_host_left_behind_is_proven);
 	tcase_add_test(tc, names_of_the_description_are_what_clients_connect_to);
 	tcase_add_test(tc, names_of_endpoints_are_what_clients_connect_to);
+	tcase_add_test(tc, two_hosts_left_behind_together_have_the_same);
+	tcase_add_test(tc, an_authority_of_the_new_chain_alone_has_no_bundle_yet);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -203,6 +203,19 @@ START_TEST(a_host_that_damage_put_there_was_not_reached)
 }
 END_TEST
 
+START_TEST(without_an_inventory_that_can_be_read_every_name_is_a_host)
+{
+	char *inventory = test_path(inventory_path);
+
+	ck_assert_int_eq(remove(inventory), 0);
+	see("db1:5432 db2:5432 db3:5432 db4:5432", "db1");
+	ck_assert_int_eq(js_push(rollout, run_of("db1 db2 db3 db4")), 0);
+	ck_assert_str_eq(said(), "block elsewhere: no playbook of this phase reached it, and no "
+				 "endpoint of it is looked at\n");
+	free(inventory);
+}
+END_TEST
+
 Suite *reached_suite(void)
 {
 	Suite *suite = suite_create("reached");
@@ -215,6 +228,7 @@ Suite *reached_suite(void)
 	tcase_add_test(tc, only_phases_that_change_servers_are_judged);
 	tcase_add_test(tc, runs_are_kept_for_a_resume);
 	tcase_add_test(tc, a_host_that_damage_put_there_was_not_reached);
+	tcase_add_test(tc, without_an_inventory_that_can_be_read_every_name_is_a_host);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

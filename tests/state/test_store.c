@@ -92,6 +92,12 @@ static const struct {
 	 "dev:state.json: 'host_set' is not a list of names"},
 	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"rotation\": 7}",
 	 "dev:state.json: 'rotation' is not a text"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"rotation\": "
+	 "\"a\\u001b[2J\"}",
+	 "dev:state.json: control characters in 'rotation'"},
+	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", "
+	 "\"generations\": {\"old\": \"g1\", \"new\": [\"g2\"]}}",
+	 "dev:state.json: 'new' is not a text"},
 	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", \"phase\": \"x\"}",
 	 "dev:state.json: unknown phase"},
 	{"{\"version\": 1, \"environment\": \"poc\", \"state\": \"idle\", "

@@ -92,6 +92,7 @@ START_TEST(an_emergency_leads_to_idle_from_everywhere_but_absent)
 		ck_assert_int_eq(row->to, STATE_IDLE);
 	}
 	ck_assert_ptr_nonnull(table_find(STATE_ABSENT, EVENT_EMERGENCY)->refusal);
+	ck_assert_ptr_null(table_find(STATE__MAX, EVENT_EMERGENCY));
 }
 END_TEST
 

@@ -107,6 +107,24 @@ START_TEST(who_comes_with_a_transition_was_not_there_before_it)
 }
 END_TEST
 
+START_TEST(a_generation_without_an_authority_cannot_follow)
+{
+	struct generation other;
+	struct test_chain chain = {0};
+	struct target target;
+	struct err err = {0};
+
+	fixture_generation(&other, arena, &chain, "g3", (const char *const[]){"server", NULL});
+	ck_ok(target_init(&target, STATE_GENERATED, &old_gen, &other, &err), &err);
+	target_release(&target);
+	ck_assert_int_eq(target_init(&target, STATE_TRUSTED, &old_gen, &other, &err), ERR_FAIL);
+	ck_assert_str_eq(err.msg, "generation g3 has no authority 'client'");
+	ck_assert_uint_eq(target.count, 0);
+	generation_release(&other);
+	test_chain_release(&chain);
+}
+END_TEST
+
 Suite *target_suite(void)
 {
 	Suite *suite = suite_create("target");
@@ -117,6 +135,7 @@ Suite *target_suite(void)
 			    (int)(sizeof(rows) / sizeof(rows[0])));
 	tcase_add_test(tc, after_the_prune_the_new_generation_stands_alone);
 	tcase_add_test(tc, who_comes_with_a_transition_was_not_there_before_it);
+	tcase_add_test(tc, a_generation_without_an_authority_cannot_follow);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
