@@ -23,6 +23,7 @@ struct subject {
 	size_t login_count;
 	bool answered;	    /* with a certificate, at one of its addresses at least */
 	bool asks;	    /* for a client certificate */
+	bool unable;	    /* to check one, although its pg_hba.conf demands it: nobody gets in */
 	bool foreign;	    /* asks for one of CAs that are not the inventory's */
 	bool turned_away;   /* it was said that it does not take the user */
 	bool looked_inside; /* it was asked for replication and archiving */

@@ -238,6 +238,16 @@ static int judge_nobody(struct look *look, struct subject *subject,
 	if (result->login == PROBE_LOGIN_OK)
 		return let_in(subject, result, "lets somebody in without certificate and password",
 			      err);
+	/*
+	 * Class F0: without a loaded ssl_ca_file PostgreSQL asks for no certificate, and refuses
+	 * whom a line of pg_hba.conf demands one of, in the language of its lc_messages.
+	 */
+	if (!result->client_asked && result->login == PROBE_LOGIN_ERROR &&
+	    !strncmp(result->sqlstate, "F0", 2)) {
+		subject->unable = true;
+		verify_outcome(subject, CHECK_NO_CLIENT, true);
+		return 0;
+	}
 	if (!result->client_asked)
 		return let_in(subject, result, "asks for no client certificate", err);
 	if (!postgres)

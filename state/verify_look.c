@@ -136,13 +136,10 @@ static enum client_word word_of_login(const struct subject *subject, const struc
 static int judge_refused_user(struct subject *subject, const struct attempt *attempt,
 			      const struct pg_result *result, struct err *err)
 {
-	static const char no_certificate[] = "requires a valid client certificate";
-
 	if (subject->turned_away)
 		return 0;
 	subject->turned_away = true;
-	if (!subject->asks && result->server_message &&
-	    strstr(result->server_message, no_certificate)) {
+	if (subject->unable) {
 		verify_outcome(subject, attempt->check, false);
 		return verify_say(subject, attempt->check, check_severity(attempt->check), NULL,
 				  "set ssl_ca_file there and reload it", err,

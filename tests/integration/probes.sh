@@ -378,7 +378,34 @@ access_rules() {
   check 'its certificate counts as accepted' is "$(seen "c('pg12', 'new')[0]['outcome'], t['let the new client certificate in'][2]")" \
     "('refused-server', [])"
   hba pg12
+  as_server sed -i 's/^ssl_ca_file/#&/' "$T/pg12/postgresql.conf"
   reload_pg pg12
+  check 'a server that has loaded no CAs lets nobody in' exits 3 rotate verify
+  check 'and says so in its own way' said "block client-login pg12.$DOMAIN: pg_hba.conf demands a client certificate, but the \
+server asks for none: it has loaded no ssl_ca_file"
+  as_server sed -i 's/^#ssl_ca_file/ssl_ca_file/' "$T/pg12/postgresql.conf"
+  make_chain "$T/strange" strange
+  make_leaf "$T/strange" server "pg12.$DOMAIN"
+  chmod -R a+rX "$T/strange"
+  as_server cp "$T/strange/server/pg12.$DOMAIN.crt" "$T/pg12/server.crt"
+  as_server tee "$T/pg12/server.key" <"$T/strange/server/pg12.$DOMAIN.key" >/dev/null
+  reload_pg pg12
+  check 'a server that clients do not trust' exits 3 rotate verify
+  check 'is named, and asked for its word about clients all the same' is "$(seen "[(e['by'], e['outcome'], 'reason' in e) \
+for e in c('pg12', 'new')]")" "[('login', 'not-trusted', True), ('probe', 'accepted', False)]"
+  put_files "$T/pg12" pg12
+  reload_pg pg12
+}
+
+# Whoever answers once is known by his certificate; what becomes of clients is not.
+answers_once() {
+  PORT[once]=$(free_port 127.0.0.1)
+  configuration "name: two.$DOMAIN, address: 127.0.0.1, port: ${PORT[once]}, protocol: tls"
+  background once openssl s_server -quiet -accept "127.0.0.1:${PORT[once]}" -naccept 1 -cert "$T/live/two.crt" \
+    -key "$T/live/two.key" -Verify 3 -CAfile "$T/live/clients.pem"
+  until_true 10 not port_is_free 127.0.0.1 "${PORT[once]}"
+  check 'a service that ends after its first connection' exits 3 rotate verify
+  check 'may not let clients in' said "block client-login two.$DOMAIN: the new client certificate (user postgres) may not get in: connection refused"
 }
 
 archiving() {
@@ -423,7 +450,6 @@ two_addresses() {
   start_silent
   configuration "name: two.$DOMAIN, address: both.$DOMAIN, port: ${PORT[two]}, protocol: tls" \
     "name: silent.$DOMAIN, address: 127.0.0.1, port: ${PORT[silent]}"
-  make_chain "$T/strange" strange
   make_leaf "$T/strange" server "two.$DOMAIN"
   chmod -R a+rX "$T/strange"
   chmod 644 "$T/strange/server/two.$DOMAIN.key"
@@ -482,6 +508,8 @@ main() {
   through_trust
   old_bundle_everywhere_else
   access_rules
+  answers_once
+  configuration
   archiving
   standby_without_primary
   if [ -n "$V6" ] && unshare -m true 2>/dev/null; then

@@ -337,6 +337,7 @@ static const struct {
 	 "client-none warning lets somebody in without certificate and password"},
 	{ENDPOINT_POSTGRES, PROBE_CONNECTED, PROBE_LOGIN_CONTINUE, "", true, OUTCOME_NONE,
 	 "client-none info asks for a password where no certificate is shown"},
+	{ENDPOINT_POSTGRES, PROBE_CONNECTED, PROBE_LOGIN_ERROR, "F0000", false, OUTCOME_HELD, ""},
 	{ENDPOINT_POSTGRES, PROBE_CONNECTED, PROBE_LOGIN_ERROR, "28000", false, OUTCOME_FAILED,
 	 "client-none warning asks for no client certificate"},
 	{ENDPOINT_TLS, PROBE_CONNECTED, PROBE_LOGIN_NONE, "", false, OUTCOME_FAILED,
@@ -360,6 +361,7 @@ START_TEST(somebody_without_a_certificate)
 	judge(&result);
 	ck_assert_str_eq(said(), nobodies[_i].want);
 	ck_assert_int_eq(subject.outcomes[CHECK_NO_CLIENT], nobodies[_i].outcome_want);
+	ck_assert_int_eq(subject.unable, !strcmp(nobodies[_i].sqlstate, "F0000"));
 }
 END_TEST
 
