@@ -101,6 +101,43 @@ START_TEST(what_another_clone_has_under_way_is_taken_over_knowingly)
 }
 END_TEST
 
+/* ---- merge requests */
+
+#define SSH                                                                                        \
+	"#!/bin/sh\nshift\ncd \"$HOME\" && "                                                       \
+	"eval \"$(echo \"$*\" | sed \"s#'[^']*'#origin.git#\")\"\n"
+
+START_TEST(a_branch_that_waits_for_its_merge)
+{
+	char *path = test_path("bin/ssh");
+
+	test_write(path, SSH);
+	free(path);
+	scene_configure(SCENE_QUIET "  git: {flow: merge_request}\n");
+	scene_sh("chmod 755 bin/ssh && cd work && git config core.sshCommand \"$HOME/bin/ssh\" && "
+		 "git config ssh.variant simple && git push -q origin "
+		 "start:refs/heads/certrotate/poc "
+		 "start:refs/heads/certrotate/poc-notes && "
+		 "git config remote.origin.url git@gitlab.example.com:dba/inventory.git");
+	refused(ERR_GATE, "waiting for the merge of certrotate/poc-trust-r", "");
+	ck_contains(err.hint,
+		    "open the merge request at https://gitlab.example.com/dba/inventory/-/"
+		    "merge_requests/new?merge_request%5Bsource_branch%5D=certrotate%2Fpoc-trust-r");
+	ck_contains(err.hint, "; once it is merged, type 'certrotate next' again");
+	/* somebody's own branches below the same names, which hold no state, are none of ours */
+	refused(ERR_GATE, "waiting for the merge of certrotate/poc-trust-r", "");
+	ck_assert_str_eq(scene_says("git -C origin.git branch --list 'certrotate/poc-*' | wc -l"),
+			 "2");
+	ck_assert_int_eq(scene_plays(), 0);
+	/* a state that is damaged there is one */
+	scene_sh("cd work && git checkout -q -b broken && echo '{' >.certrotate/poc/state.json && "
+		 "git commit -q -a -m broken && git push -q -f origin HEAD:certrotate/poc && "
+		 "git checkout -q dev");
+	refused(ERR_FAIL, "refs/remotes/origin/certrotate/poc:.certrotate/poc/state.json",
+		"git log -- .certrotate/poc/state.json");
+}
+END_TEST
+
 /* ---- first */
 
 START_TEST(a_first_chain_is_refused_where_there_was_one)
@@ -168,6 +205,29 @@ START_TEST(stopping_between_two_phases)
 }
 END_TEST
 
+/* ---- an emergency */
+
+static void lose_the_census(void *ctx, const struct plan *plan, const struct json *entry)
+{
+	(void)ctx;
+	(void)plan;
+	(void)entry;
+	scene_sh("mkdir work/.git/certrotate/poc/census.json");
+}
+
+START_TEST(behind_an_emergency_the_census_may_be_unknown)
+{
+	struct run_options options = {.event = EVENT_EMERGENCY,
+				      .to = STATE__MAX,
+				      .reason = "a key leaked",
+				      .done = lose_the_census};
+
+	ck_ok(runner_run(&scene_options, &options, &err), &err);
+	ck_contains(scene_log(), "census.json");
+	ck_contains(scene_log(), ": who is still connected with an old certificate is not known\n");
+}
+END_TEST
+
 /* ---- looking */
 
 START_TEST(without_the_network_the_last_fetch_is_shown)
@@ -221,6 +281,8 @@ Suite *runner_suite(void)
 	tcase_add_test(tc, a_remote_that_goes_while_the_base_moves);
 	tcase_add_test(tc, a_remote_that_goes_before_the_rollout);
 	tcase_add_test(tc, what_another_clone_has_under_way_is_taken_over_knowingly);
+	tcase_add_test(tc, a_branch_that_waits_for_its_merge);
+	tcase_add_test(tc, behind_an_emergency_the_census_may_be_unknown);
 	tcase_add_test(tc, a_first_chain_is_refused_where_there_was_one);
 	tcase_add_test(tc, no_is_an_answer);
 	tcase_add_test(tc, stopping_between_two_phases);
