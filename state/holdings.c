@@ -110,10 +110,13 @@ int holdings_empty(struct holdings *holdings, struct session *session, struct er
 	if (rc)
 		return rc;
 	password = vault_passwords_for_new(&session->passwords);
-	if (!password)
-		return err_set(err, ERR_USAGE,
-			       "there is no vault password for vault_encrypt_identity '%s'",
-			       session->passwords.encrypt_label);
+	if (!password) {
+		err_set(err, ERR_USAGE,
+			"there is no vault password for vault_encrypt_identity '%s'",
+			session->passwords.encrypt_label);
+		return err_hint(err, "name a password of that label in vault_identity_list, or "
+				     "take vault_encrypt_identity out of ansible.cfg");
+	}
 	keys->vault = true;
 	keys->used.password = (size_t)(password - session->passwords.items);
 	(void)snprintf(keys->used.label, sizeof(keys->used.label), "%s", password->label);

@@ -46,5 +46,6 @@ Suite *drift_suite(void);
 Suite *gates_suite(void);
 Suite *canary_suite(void);
 Suite *looks_suite(void);
+Suite *holdings_suite(void);
 
 #endif
