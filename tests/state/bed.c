@@ -10,11 +10,28 @@
 static struct sys sys;
 static int64_t later;
 static const char *root;
+static char logged[8192];
+
+static void keep_line(void *ctx, enum log_level level, const char *text)
+{
+	size_t len = strlen(logged);
+
+	(void)ctx;
+	(void)level;
+	(void)snprintf(logged + len, sizeof(logged) - len, "%s\n", text);
+}
+
+static const struct log bed_log = {.line = keep_line};
+
+const char *bed_logged(void)
+{
+	return logged;
+}
 
 static int64_t bed_now(struct sys *own)
 {
 	(void)own;
-	return INT64_C(1795138200) + later; /* 2026-11-20T00:10:00Z */
+	return INT64_C(1795138200) + later; /* 2026-11-20T01:30:00Z */
 }
 
 void bed_later(int64_t seconds)
@@ -82,10 +99,22 @@ void bed_describe(const char *intermediates)
 
 void bed_make(void)
 {
+	static const char *const strange[] = {"GIT_DIR",
+					      "GIT_WORK_TREE",
+					      "GIT_INDEX_FILE",
+					      "GIT_CONFIG_GLOBAL",
+					      "ANSIBLE_CONFIG",
+					      "ANSIBLE_VAULT_PASSWORD_FILE",
+					      "ANSIBLE_VAULT_IDENTITY_LIST",
+					      "XDG_CONFIG_HOME"};
+
 	sys_init(&sys);
 	sys.now = bed_now;
 	later = 0;
+	logged[0] = '\0';
 	root = test_mkdir();
+	for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++)
+		(void)unsetenv(strange[i]);
 	(void)setenv("HOME", root, 1);
 	(void)setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
 	bed_sh("git init -q -b main && git config user.name Ada && git config core.fsync none && "
@@ -109,7 +138,7 @@ void bed_remove(void)
 
 static struct session_options options(void)
 {
-	return (struct session_options){.dir = root, .sys = &sys};
+	return (struct session_options){.dir = root, .sys = &sys, .log = &bed_log};
 }
 
 int bed_try(enum event event, enum state to, const char *waiver, struct err *err)

@@ -34,6 +34,9 @@ void bed_change(const char *path, const char *from, const char *to);
 /* free() it */
 char *bed_read(const char *path);
 
+/* All that was logged since bed_make, a line each. */
+const char *bed_logged(void);
+
 /* The usual chain's description with those intermediates. */
 void bed_describe(const char *intermediates);
 

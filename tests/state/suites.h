@@ -47,5 +47,6 @@ Suite *gates_suite(void);
 Suite *canary_suite(void);
 Suite *looks_suite(void);
 Suite *holdings_suite(void);
+Suite *members_suite(void);
 
 #endif
