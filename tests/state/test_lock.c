@@ -230,7 +230,7 @@ START_TEST(without_a_servers_leaf_no_bundle_is_known)
 {
 	struct arena *arena = arena_new((size_t)1 << 20);
 	struct generation gen;
-	struct test_chain chain;
+	struct test_chain chain = {0};
 	struct target target;
 
 	fixture_generation(&gen, arena, &chain, "g1", BOTH_AUTHORITIES);

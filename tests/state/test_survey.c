@@ -119,7 +119,7 @@ START_TEST(looks_at_who_does_not_answer)
 	struct verify_input in = {.patience_ms = 60000};
 	struct verify_result result;
 	struct generation gen;
-	struct test_chain chain;
+	struct test_chain chain = {0};
 	struct target target;
 
 	scene_configure(
