@@ -171,11 +171,11 @@ int orphans_before(struct plan *plan, struct session *session, const struct strs
 	if (!session->env->check.count)
 		return orphans_find(&plan->findings, session, &plan->old_gen, NULL, skip, err);
 	rc = hosts_ask(&reports, session, phase_name(plan->row.phase), NULL, skip, NULL, err);
-	if (rc)
-		return rc;
-	rc = deployed_read(&deployed, &reports, err);
 	if (!rc) {
-		rc = orphans_find(&plan->findings, session, &plan->old_gen, &deployed, skip, err);
+		rc = deployed_read(&deployed, &reports, err);
+		rc = rc ? rc
+			: orphans_find(&plan->findings, session, &plan->old_gen, &deployed, skip,
+				       err);
 		deployed_release(&deployed);
 	}
 	reports_release(&reports);

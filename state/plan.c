@@ -82,6 +82,14 @@ static int load_recorded(struct plan *plan, struct session *session, struct err 
 	const char *new_id = back_to_retired ? store->old_gen : store->new_gen;
 	int rc = 0;
 
+	if ((!old_id && plan->row.phase != PHASE_FIRST) || (!new_id && !removed)) {
+		err_set(err, ERR_FAIL, "%s: it does not name the generations of the phase %s",
+			session->state_path, phase_name(plan->row.phase));
+		return err_hint(err,
+				"nobody but certrotate writes it: take the last one back that it "
+				"wrote ('git log -- %s')",
+				session->state_path);
+	}
 	if (removed)
 		new_id = NULL;
 	if (plan->row.phase != PHASE_FIRST) {
@@ -168,8 +176,6 @@ static int side(struct target *out, const struct plan *plan, enum state state, s
 
 	if (after && plan->has_new)
 		return target_init(out, STATE_IDLE, &plan->new_gen, NULL, err);
-	if (!plan->has_old)
-		return 0;
 	return target_init(out, state, &plan->old_gen, plan->has_new ? &plan->new_gen : NULL, err);
 }
 
@@ -352,6 +358,7 @@ static int check_take_back(const struct plan *plan, struct session *session, str
 {
 	const struct json *last = store_last(&plan->store, "completed");
 	int64_t at = 0;
+	int rc;
 
 	if (plan->row.event != EVENT_REVERT_PRUNE || plan->resume || plan->turn)
 		return 0;
@@ -360,8 +367,9 @@ static int check_take_back(const struct plan *plan, struct session *session, str
 		return err_hint(err, "after an emergency, or once a new generation was made, the "
 				     "old chain stays distrusted");
 	}
-	if (sys_time_parse(js_str(last, "at", ""), &at, err))
-		return err->code;
+	rc = sys_time_parse(js_str(last, "at", ""), &at, err);
+	if (rc)
+		return err_prefix(err, "%s: 'at' of the last prune", session->state_path);
 	if (session->sys->now(session->sys) - at > TAKE_BACK_S) {
 		err_set(err, ERR_USAGE, "the prune of %s is more than 7 days old",
 			js_str(last, "at", ""));

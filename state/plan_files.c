@@ -23,13 +23,13 @@ static int add_vault(struct plan *plan, struct session *session, const char *id,
 		     const struct secret *plain, struct err *err)
 {
 	struct holding_file *file = add_file(plan, session, id, suffix, err);
-	int rc = file ? session_passwords(session, err) : ERR_FAIL;
+	int rc = file ? session_passwords(session, err) : ERR_MACHINE;
 
-	if (rc)
-		return rc;
-	file->vault = true;
-	return vault_encrypt(&file->data, plain, vault_passwords_for_new(&session->passwords),
-			     session->passwords.encrypt_label, session->sys, err);
+	if (file)
+		file->vault = true;
+	return rc ? rc
+		  : vault_encrypt(&file->data, plain, vault_passwords_for_new(&session->passwords),
+				  session->passwords.encrypt_label, session->sys, err);
 }
 
 static int add_generation(struct plan *plan, struct session *session, const struct generation *gen,
@@ -37,7 +37,7 @@ static int add_generation(struct plan *plan, struct session *session, const stru
 {
 	struct holding_file *file = add_file(plan, session, gen->id, ".yml", err);
 	struct secret keys = {0};
-	int rc = file ? generation_dump(&file->data, gen, err) : ERR_FAIL;
+	int rc = file ? generation_dump(&file->data, gen, err) : ERR_MACHINE;
 
 	rc = rc ? rc : generation_dump_keys(&keys, gen, err);
 	rc = rc ? rc : add_vault(plan, session, gen->id, ".vault.yml", &keys, err);
@@ -54,24 +54,26 @@ static int remove_generation(struct plan *plan, struct session *session, const c
 			     struct err *err)
 {
 	static const char *const suffixes[] = {".yml", ".vault.yml", ".ca.vault.yml"};
+	int rc = 0;
 
-	for (size_t i = 0; id && i < 3; i++) {
-		struct holding_file *file;
+	for (size_t i = 0; id && i < 3 && !rc; i++) {
+		struct holding_file *file = NULL;
 		struct oid blob;
 		char *path = str_fmt(".certrotate/%s/%s%s", session->env->name, id, suffixes[i]);
-		int rc = path ? repo_path_oid(&blob, session->repo, &session->base, path, err)
-			      : err_nomem(err);
 
+		rc = path ? repo_path_oid(&blob, session->repo, &session->base, path, err)
+			  : err_nomem(err);
 		free(path);
+		if (!rc)
+			file = add_file(plan, session, id, suffixes[i], err);
+		if (file)
+			file->remove = true;
+		else if (!rc)
+			rc = ERR_MACHINE;
 		/* Not every generation has kept its CA keys. */
-		if (rc == ERR_NOENT)
-			continue;
-		file = rc ? NULL : add_file(plan, session, id, suffixes[i], err);
-		if (!file)
-			return ERR_FAIL;
-		file->remove = true;
+		rc = rc == ERR_NOENT ? 0 : rc;
 	}
-	return 0;
+	return rc;
 }
 
 static int new_generation_files(struct plan *plan, struct session *session, struct err *err)

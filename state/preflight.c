@@ -25,16 +25,14 @@ static int align(struct session *session, const struct head *head, bool *moved, 
 	int rc = repo_ahead_behind(&ahead, &behind, session->repo, &head->tip, &session->base, err);
 
 	*moved = false;
-	if (rc)
-		return rc;
-	if (ahead) {
+	if (!rc && ahead) {
 		err_set(err, ERR_FAIL, "branch %s has %zu commit%s that %s does not have",
 			head->branch, ahead, ahead == 1 ? "" : "s", session->env->remote);
 		return err_hint(err, "push them, or move them to a branch of their own: a rollout "
 				     "uses the checkout, and it has to be what the team sees");
 	}
-	if (!behind)
-		return 0;
+	if (rc || !behind)
+		return rc;
 	*moved = true;
 	return branch_fast_forward(session->repo, &session->base, err);
 }

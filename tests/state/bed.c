@@ -141,17 +141,20 @@ static struct session_options options(void)
 	return (struct session_options){.dir = root, .sys = &sys, .log = &bed_log};
 }
 
-int bed_try(enum event event, enum state to, const char *waiver, struct err *err)
+int bed_try(enum event event, enum state to, const char *waivers, struct err *err)
 {
 	struct session_options own = options();
-	struct waivers waivers = {.items = NULL};
-	struct run_options run = {.event = event, .to = to, .waivers = &waivers};
+	struct waivers list = {.items = NULL};
+	struct run_options run = {.event = event, .to = to, .waivers = &list};
+	char *lines = strdup(waivers ? waivers : "");
 	int rc;
 
-	if (waiver)
-		ck_ok(waivers_add(&waivers, waiver, err), err);
+	ck_assert_ptr_nonnull(lines);
+	for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n"))
+		ck_ok(waivers_add(&list, line, err), err);
 	rc = runner_run(&own, &run, err);
-	waivers_release(&waivers);
+	waivers_release(&list);
+	free(lines);
 	return rc;
 }
 
@@ -167,6 +170,18 @@ void bed_reach(enum state state)
 	bed_run(EVENT_FIRST, STATE__MAX);
 	if (state != STATE_IDLE)
 		bed_run(EVENT_NEXT, state);
+}
+
+void bed_store(const struct session *session)
+{
+	struct err err = {0};
+	struct buf text;
+
+	buf_init(&text, BUF_TEXT_MAX);
+	ck_ok(store_dump(&text, &session->store, &err), &err);
+	bed_write(session->state_path, text.data);
+	buf_release(&text);
+	bed_commit();
 }
 
 void bed_open(struct session *session)

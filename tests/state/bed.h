@@ -40,12 +40,15 @@ const char *bed_logged(void);
 /* The usual chain's description with those intermediates. */
 void bed_describe(const char *intermediates);
 
-/* Carries it out: what runner_run returns. waiver may be NULL. */
-int bed_try(enum event event, enum state to, const char *waiver, struct err *err);
+/* Carries it out: what runner_run returns. waivers: one in each line, or NULL. */
+int bed_try(enum event event, enum state to, const char *waivers, struct err *err);
 /* The same, which has to succeed. */
 void bed_run(enum event event, enum state to);
 /* The first chain and, from there, up to a state of its first rotation. */
 void bed_reach(enum state state);
+
+/* Writes a session's store as the state file, with the sum that belongs to it. */
+void bed_store(const struct session *session);
 
 /* Opens and loads; session_close it. */
 void bed_open(struct session *session);

@@ -139,6 +139,14 @@ START_TEST(a_prune_is_taken_back_for_seven_days)
 	not_planned(EVENT_REVERT_PRUNE, ERR_USAGE,
 		    "the prune of 2026-11-20T01:30:00Z is more than 7 days old",
 		    "rotate again with 'certrotate next'");
+	bed_open(&session);
+	ck_assert_int_eq(js_set_str(store_last(&session.store, "completed"), "at", "lately"), 0);
+	bed_store(&session);
+	session_close(&session);
+	not_planned(EVENT_REVERT_PRUNE, ERR_FAIL,
+		    ".certrotate/poc/state.json: 'at' of the last prune: 'lately' is not a time "
+		    "like 2026-11-21T01:30:00Z",
+		    "");
 	/* Its files are looked at as long as they are kept. */
 	bed_open(&session);
 	ck_ok(live_load(&live, &session, false, &err), &err);
@@ -200,6 +208,49 @@ START_TEST(without_a_readable_inventory_it_is_not_known_who_is_a_host)
 }
 END_TEST
 
+/* A state with the right sum that no certrotate wrote. */
+START_TEST(a_state_that_names_no_generation_is_refused)
+{
+	static const enum event events[] = {EVENT_FIRST, EVENT_NEXT};
+
+	bed_reach(STATE_IDLE);
+	for (size_t i = 0; i < 2; i++) {
+		bed_open(&session);
+		ck_ok(store_begin(&session.store,
+				  table_find(i ? STATE_IDLE : STATE_ABSENT, events[i]), session.by,
+				  session.host, 0, NULL, &err),
+		      &err);
+		ck_ok(store_set(&session.store.old_gen, NULL, &err), &err);
+		ck_ok(store_set(&session.store.new_gen, NULL, &err), &err);
+		bed_store(&session);
+		session_close(&session);
+		not_planned(events[i], ERR_FAIL,
+			    i ? ".certrotate/poc/state.json: it does not name the generations of "
+				"the phase generate"
+			      : ".certrotate/poc/state.json: it does not name the generations of "
+				"the phase first",
+			    "take the last one back that it wrote");
+	}
+}
+END_TEST
+
+/* One authority for both, as some make it. */
+START_TEST(a_user_of_an_authority_for_both_is_a_client)
+{
+	bed_describe("  - {name: server, servers: {db1.example.com: []}, clients: [app]}\n"
+		     "  - {name: client, clients: [postgres]}\n");
+	bed_commit();
+	bed_reach(STATE_IDLE);
+	bed_sh("git rm -qr .certrotate && git commit -qm strange");
+	planned(EVENT_NEXT, false);
+	ck_assert_int_eq(generation_leaf(&plan.old_gen, "server", "app")->kind, LEAF_CLIENT);
+	ck_assert_int_eq(generation_leaf(&plan.old_gen, "server", "db1.example.com")->kind,
+			 LEAF_SERVER);
+	ck_assert_str_eq(plan.scope, "1 server, 2 clients");
+	release();
+}
+END_TEST
+
 Suite *transitions_suite(void)
 {
 	Suite *suite = suite_create("transitions");
@@ -214,6 +265,8 @@ Suite *transitions_suite(void)
 	tcase_add_test(tc, a_host_to_leave_out_has_to_be_one);
 	tcase_add_test(tc, an_emergency_names_what_it_would_take_away);
 	tcase_add_test(tc, without_a_readable_inventory_it_is_not_known_who_is_a_host);
+	tcase_add_test(tc, a_state_that_names_no_generation_is_refused);
+	tcase_add_test(tc, a_user_of_an_authority_for_both_is_a_client);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
