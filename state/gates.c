@@ -222,9 +222,13 @@ int gates_say_survivors(struct findings *out, const struct census *census,
 	for (size_t i = 0; i < run->findings.count && !rc; i++) {
 		const struct finding *finding = &run->findings.items[i];
 
+		/* A pooler's reason ends with just that. */
 		rc = findings_add(out, "survivor", SEVERITY_WARNING, finding->subject,
-				  finding->advice, err,
-				  "who is still connected there is not known: %s", finding->reason);
+				  finding->advice, err, "%s%s",
+				  strcmp(finding->check, "census-pooler")
+					  ? "who is still connected there is not known: "
+					  : "",
+				  finding->reason);
 	}
 	return rc;
 }

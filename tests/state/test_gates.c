@@ -87,6 +87,32 @@ START_TEST(an_environment_that_is_not_there_has_no_words)
 }
 END_TEST
 
+/* ---- emergencies */
+
+static int emergency(const char *reason, enum state to)
+{
+	const struct run_options options = {.event = EVENT_EMERGENCY, .to = to, .reason = reason};
+
+	err_clear(&err);
+	return runner_run(&scene_options, &options, &err);
+}
+
+/* That the state is the one which it ends in does not make it done. */
+START_TEST(each_emergency_is_carried_out_once)
+{
+	clear();
+	ck_ok(emergency("a leak", STATE_IDLE), &err);
+	ck_assert_int_eq(scene_plays(), 1);
+	ck_ok(emergency("a leak", STATE_IDLE), &err);
+	ck_assert_int_eq(scene_plays(), 1);
+	ck_ok(emergency("another leak", STATE_IDLE), &err);
+	ck_assert_int_eq(scene_plays(), 2);
+	ck_assert_int_eq(emergency("a third one", STATE_TRUSTED), ERR_USAGE);
+	ck_assert_str_eq(err.msg, "'next --emergency' does not lead from idle to trusted");
+	ck_assert_int_eq(scene_plays(), 2);
+}
+END_TEST
+
 /* ---- survivors */
 
 static void add_sighting(struct census *census, size_t at, const char *generation)
@@ -121,6 +147,9 @@ static void survive(size_t count)
 	ck_ok(findings_add(&run.findings, "census-server", SEVERITY_WARNING, "db2", "start it",
 			   &err, "no route to host"),
 	      &err);
+	ck_ok(findings_add(&run.findings, "census-pooler", SEVERITY_INFO, "db3", NULL, &err,
+			   "a pooler: who is connected to it is not known"),
+	      &err);
 	ck_ok(gates_say_survivors(&found, &census, &run, "poc", "g2", &err), &err);
 	findings_release(&run.findings);
 }
@@ -138,7 +167,7 @@ START_TEST(sessions_that_outlive_an_emergency_are_named)
 {
 	clear();
 	survive(2);
-	ck_assert_uint_eq(found.count, 3);
+	ck_assert_uint_eq(found.count, 4);
 	is_survivor(0, "client app",
 		    "1 session from a socket on db1, since 1970-01-01T00:00:00Z, with a "
 		    "certificate of no known generation (serial 4711)");
@@ -146,6 +175,7 @@ START_TEST(sessions_that_outlive_an_emergency_are_named)
 		    "2 sessions from 10.0.0.7 on db1, since 1970-01-01T00:00:00Z, with a "
 		    "certificate of g1 (serial 4711)");
 	is_survivor(2, "db2", "who is still connected there is not known: no route to host");
+	is_survivor(3, "db3", "a pooler: who is connected to it is not known");
 	findings_release(&found);
 }
 END_TEST
@@ -154,7 +184,7 @@ START_TEST(a_crowd_of_survivors_is_counted)
 {
 	clear();
 	survive(51);
-	ck_assert_uint_eq(found.count, 52);
+	ck_assert_uint_eq(found.count, 53);
 	is_survivor(50, "poc", "1 more such session, by user, application and address");
 	ck_assert_str_eq(found.items[50].advice, "'certrotate census' lists them");
 	findings_release(&found);
@@ -210,7 +240,8 @@ END_TEST
 Suite *gates_suite(void)
 {
 	Suite *suite = suite_create("gates");
-	TCase *words = tcase_create("words"), *rest = tcase_create("survivors, left behind");
+	TCase *words = tcase_create("words, emergencies"),
+	      *rest = tcase_create("survivors, left behind");
 
 	tcase_set_timeout(words, 30);
 	tcase_add_unchecked_fixture(words, scene_prepare, NULL);
@@ -218,6 +249,7 @@ Suite *gates_suite(void)
 	tcase_add_test(words, who_has_nobody_here_has_nothing_to_confirm);
 	tcase_add_test(words, nothing_is_confirmed_while_a_phase_is_under_way);
 	tcase_add_test(words, a_word_about_a_damaged_generation_is_none);
+	tcase_add_test(words, each_emergency_is_carried_out_once);
 	tcase_add_test(words, an_environment_that_is_not_there_has_no_words);
 	suite_add_tcase(suite, words);
 	tcase_add_test(rest, sessions_that_outlive_an_emergency_are_named);
