@@ -35,7 +35,7 @@ static const struct finding *found(const char *check, const char *subject)
 {
 	const struct finding *finding = bed_finding(&plan.findings, check, subject);
 
-	ck_assert_msg(finding != NULL, "no %s about %s", check, subject);
+	ck_assert_msg(finding != NULL, "no %s about %s", check, subject ? subject : "anybody");
 	return finding;
 }
 
