@@ -202,7 +202,8 @@ static void make_repository(void)
 	char data[1024];
 
 	ck_assert_ptr_nonnull(getcwd(data, sizeof(data)));
-	scene_sh("mkdir bin && git init -q --bare -b dev origin.git && git init -q -b dev work &&"
+	scene_sh("mkdir bin && git init -q --bare --template= -b dev origin.git &&"
+		 " git init -q --template= -b dev work && mkdir origin.git/hooks work/.git/hooks &&"
 		 " printf '[user]\\n\\tname = Ada\\n\\temail = ada@example.com\\n"
 		 "[core]\\n\\tfsync = none\\n' >.gitconfig &&"
 		 " for name in bin config environments; do"
@@ -253,6 +254,8 @@ void scene_prepare(void)
 	use(template_dir);
 	make_repository();
 	scene_to(STATE_GENERATED);
+	/* few files: every test copies them */
+	scene_sh("git -C work repack -a -d -q && git -C origin.git repack -a -d -q");
 	loop_stop_release(&scene_stop);
 	for (size_t i = 0; i < 2; i++) {
 		if (before[i])

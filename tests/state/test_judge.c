@@ -295,6 +295,7 @@ START_TEST(the_announced_cas_are_those_of_the_state)
 	names_case(STATE_IDLE, "on", ENDPOINT_POSTGRES, STILL("old"));
 	names_case(STATE_IDLE, "o", ENDPOINT_POSTGRES, STILL("old") "\n" LACKS("new"));
 	names_case(STATE_IDLE, "on", ENDPOINT_TLS, STILL("old"));
+	names_case(STATE_ABSENT, "on", ENDPOINT_POSTGRES, "");
 }
 END_TEST
 

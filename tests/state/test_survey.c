@@ -93,6 +93,17 @@ START_TEST(what_keeps_drift_from_being_known_is_said)
 }
 END_TEST
 
+START_TEST(a_description_that_is_not_committed_is_the_checkouts)
+{
+	scene_sh("cd work && git rm -q --cached config/chainsmith_poc.yml && git commit -q -m own "
+		 "&& "
+		 "git push -q origin HEAD:dev");
+	ck_ok(look(), &err);
+	ck_assert_ptr_null(found("drift-unknown"));
+	ck_assert_ptr_null(found("drift"));
+}
+END_TEST
+
 START_TEST(without_its_certificates_nothing_can_be_said)
 {
 	scene_sh("cd work && git rm -q environments/poc/group_vars/all/certs.yml && "
@@ -162,6 +173,7 @@ Suite *survey_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_has_expired_is_refused_today);
 	tcase_add_test(tc, what_keeps_drift_from_being_known_is_said);
+	tcase_add_test(tc, a_description_that_is_not_committed_is_the_checkouts);
 	tcase_add_test(tc, without_its_certificates_nothing_can_be_said);
 	tcase_add_test(tc, looks_at_who_does_not_answer);
 	suite_add_tcase(suite, tc);
