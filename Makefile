@@ -152,9 +152,9 @@ races: deps
 # make faults ONLY=alloc:trust:1234.
 faults: deps
 	$(MAKE) all $(BUILD)/tests/trace
-	$(MAKE) BUILD=$(BUILD)/oom CFLAGS="$(SANITIZE)" $(BUILD)/oom/faults/certrotate $(BUILD)/oom/faults/rooms
-	$(if $(ONLY),,$(BUILD)/oom/faults/rooms tests/data/chainsmith-python)
-	tests/faults/faults.py --build $(BUILD) --alloc $(BUILD)/oom/faults/certrotate $(if $(SAMPLE),--sample $(SAMPLE)) \
+	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" $(BUILD)/asan/faults/certrotate $(BUILD)/asan/faults/rooms
+	$(if $(ONLY),,$(BUILD)/asan/faults/rooms tests/data/chainsmith-python)
+	tests/faults/faults.py --build $(BUILD) --alloc $(BUILD)/asan/faults/certrotate $(if $(SAMPLE),--sample $(SAMPLE)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # The program in which one allocation fails: everything that asks for memory asks tests/faults/alloc.c.
