@@ -37,18 +37,25 @@ make_repo() { # DIR
 - hosts: all
   gather_facts: false
   tasks:
-    - name: Files
-      ansible.builtin.copy:
-        content: "{{ item.content }}"
-        dest: "{{ out }}/{{ inventory_hostname }}.{{ item.name }}"
-        mode: "0600"
+    - name: Files  # one module for all of them: a loop of copies takes three times as long
+      ansible.builtin.command:
+        argv:
+          - /usr/bin/python3
+          - -c
+          - |
+            import json, os, sys
+            for name, text in json.load(sys.stdin).items():
+                with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+                    out.write(text)
+        chdir: "{{ out }}"
+        stdin: "{{ files | to_json }}"
+      vars:
+        files: >-
+          {{ {inventory_hostname ~ '.crt': certs.server[inventory_hostname],
+              inventory_hostname ~ '.key': private_keys.server[inventory_hostname],
+              inventory_hostname ~ '.ca': certs.client.chain,
+              inventory_hostname ~ '.phase': certrotate_phase | default('')} }}
       no_log: true
-      diff: false
-      loop:
-        - {name: crt, content: "{{ certs.server[inventory_hostname] }}"}
-        - {name: key, content: "{{ private_keys.server[inventory_hostname] }}"}
-        - {name: ca, content: "{{ certs.client.chain }}"}
-        - {name: phase, content: "{{ certrotate_phase | default('') }}"}
 YML
   (
     cd "$R" || exit 1
