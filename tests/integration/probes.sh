@@ -460,7 +460,7 @@ two_addresses() {
   printf '127.0.0.1 localhost both.%s\n::1 localhost both.%s\n' "$DOMAIN" "$DOMAIN" >"$T/hosts"
   check 'one of two addresses serves another certificate, and a server is silent' exits 3 elsewhere verify --no-login
   check 'the address is named' said "block leaf-served two.$DOMAIN: ::1: serves a certificate that is not the inventory's"
-  check 'so is who is silent' said "block endpoint silent.$DOMAIN: 127.0.0.1 port ${PORT[silent]}: no answer within 10 s (SSLRequest)"
+  check 'so is who is silent' said "block endpoint silent.$DOMAIN: 127.0.0.1 port ${PORT[silent]}: no answer within 10"
   check 'each is one of the stragglers' said \
     "$((COUNT + 1)) of $((COUNT + 2)) endpoints answer with TLS; stragglers: silent.$DOMAIN" \
     "$COUNT of $((COUNT + 1)) endpoints serve the old certificate; stragglers: two.$DOMAIN"
