@@ -206,10 +206,9 @@ int generation_dump(struct buf *out, const struct generation *gen, struct err *e
 	if (has_raw(gen))
 		add_certs(&sink, gen, true);
 	rc = sum_line(sum, out->data + start, out->len - start, err);
-	if (rc)
-		return rc;
-	adds(&sink, sum);
-	return buf_check(out, "generation", err);
+	if (!rc)
+		adds(&sink, sum);
+	return rc ? rc : buf_check(out, "generation", err);
 }
 
 static void add_keys(struct sink *sink, const struct generation *gen, bool raw)

@@ -54,9 +54,17 @@ int repo_path_oid(struct oid *out, struct repo *repo, const struct oid *commit, 
 	return rc;
 }
 
+static int unreadable(const char *path, const struct oid *commit, struct err *err)
+{
+	int rc = git_fail(err, "cannot read %s in commit " OID_SHORT, path, commit->hex);
+
+	(void)err_hint_default(err, "where 'git fsck' finds the clone damaged, make a new one");
+	return rc;
+}
+
 /* The size comes from the header, so that a huge blob is not even unpacked. */
-static int check_size(struct repo *repo, const git_oid *id, const char *path, size_t max,
-		      struct err *err)
+static int check_size(struct repo *repo, const struct oid *commit, const git_oid *id,
+		      const char *path, size_t max, struct err *err)
 {
 	git_odb *odb = NULL;
 	git_object_t type;
@@ -65,7 +73,7 @@ static int check_size(struct repo *repo, const git_oid *id, const char *path, si
 
 	if (git_repository_odb(&odb, repo->git) < 0 ||
 	    git_odb_read_header(&size, &type, odb, id) < 0)
-		rc = git_fail(err, "cannot read %s", path);
+		rc = unreadable(path, commit, err);
 	else if (size > max)
 		rc = err_set(err, ERR_FAIL, "%s is larger than %zu bytes", path, max);
 	git_odb_free(odb);
@@ -84,9 +92,9 @@ int repo_read(struct buf *out, struct repo *repo, const struct oid *commit, cons
 		rc = err_set(err, ERR_FAIL, "%s is no regular file in commit " OID_SHORT, path,
 			     commit->hex);
 	if (!rc)
-		rc = check_size(repo, git_tree_entry_id(entry), path, max, err);
+		rc = check_size(repo, commit, git_tree_entry_id(entry), path, max, err);
 	if (!rc && git_blob_lookup(&blob, repo->git, git_tree_entry_id(entry)) < 0)
-		rc = git_fail(err, "cannot read %s in commit " OID_SHORT, path, commit->hex);
+		rc = unreadable(path, commit, err);
 	if (!rc) {
 		buf_add(out, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
 		rc = buf_check(out, path, err);

@@ -35,12 +35,22 @@ static void refused(int code, const char *message, const char *hint)
 
 START_TEST(a_file_that_is_not_there_is_named)
 {
+	struct holdings holdings;
+
 	refused(ERR_USAGE, BED_CERTS " is not in the branch main",
 		"commit it, or set 'certs' in certrotate.yml");
 	bed_write(BED_CERTS, "certs: {}\n");
 	bed_commit();
 	refused(ERR_USAGE, BED_KEYS " is not in the branch main",
 		"commit it, or set 'keys' in certrotate.yml");
+	/* A clone that lost an object is no inventory that lost a file. */
+	bed_sh("rm -f .git/objects/$(git rev-parse HEAD:" BED_CERTS " | sed 's|^..|&/|')");
+	bed_open(&session);
+	ck_assert_int_eq(holdings_load(&holdings, &session, &session.base, true, &err), ERR_FAIL);
+	ck_contains(err.msg, "cannot read " BED_CERTS " in commit ");
+	ck_contains(err.msg, "object not found");
+	ck_contains(err.hint, "git fsck");
+	session_close(&session);
 }
 END_TEST
 

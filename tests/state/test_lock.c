@@ -83,6 +83,15 @@ START_TEST(a_lock_that_fails_otherwise_is_named)
 }
 END_TEST
 
+START_TEST(a_lock_that_cannot_be_looked_at_is_not_taken)
+{
+	if (!refuse_call(SYS_newfstatat, EIO) || !refuse_call(SYS_fstat, EIO))
+		return;
+	not_taken(ERR_MACHINE, ": Input/output error");
+	ck_contains(err.msg, "cannot look at the lock ");
+}
+END_TEST
+
 START_TEST(a_lock_that_cannot_say_whose_it_is_is_not_taken)
 {
 	if (!refuse_call(SYS_ftruncate, EIO))
@@ -256,6 +265,7 @@ Suite *lock_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_file_system_without_locks_is_named);
 	tcase_add_test(tc, a_lock_that_fails_otherwise_is_named);
+	tcase_add_test(tc, a_lock_that_cannot_be_looked_at_is_not_taken);
 	tcase_add_test(tc, a_lock_that_cannot_say_whose_it_is_is_not_taken);
 	tcase_add_test(tc, a_lock_that_is_no_file_is_refused);
 	tcase_add_test(tc, a_holder_is_told_as_it_says);
