@@ -11,6 +11,7 @@ static struct sys sys;
 static int64_t later;
 static const char *root;
 static char logged[8192];
+static char kept[STATE__MAX][128]; /* folders of bed_prepare's */
 
 static void keep_line(void *ctx, enum log_level level, const char *text)
 {
@@ -117,8 +118,9 @@ void bed_make(void)
 		(void)unsetenv(strange[i]);
 	(void)setenv("HOME", root, 1);
 	(void)setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
-	bed_sh("git init -q -b main && git config user.name Ada && git config core.fsync none && "
-	       "git config user.email ada@example.com && umask 077 && echo secret >.git/pass && "
+	bed_sh("git init -q -b main --template= && "
+	       "printf '[user]\\nname = Ada\\nemail = ada@example.com\\n[core]\\nfsync = none\\n' "
+	       ">>.git/config && umask 077 && echo secret >.git/pass && "
 	       "mkdir -p config environments/poc/group_vars/all");
 	bed_write(BED_INVENTORY, "db1.example.com\ndb2.example.com\n");
 	bed_write("certrotate.yml",
@@ -165,11 +167,44 @@ void bed_run(enum event event, enum state to)
 	ck_ok(bed_try(event, to, NULL, &err), &err);
 }
 
+static void keep(enum state state)
+{
+	char command[256];
+
+	(void)snprintf(kept[state], sizeof(kept[state]), "%s.%s", root, state_name(state));
+	(void)snprintf(command, sizeof(command), "git repack -adq && cp -a . %s", kept[state]);
+	bed_sh(command);
+}
+
+void bed_prepare(void)
+{
+	char *home = getenv("HOME") ? strdup(getenv("HOME")) : NULL;
+
+	if (!kept[STATE_IDLE][0]) {
+		bed_make();
+		bed_run(EVENT_FIRST, STATE__MAX);
+		keep(STATE_IDLE);
+		for (int s = STATE_GENERATED; s <= STATE_SERVERS_SWITCHED; s++) {
+			bed_run(EVENT_NEXT, (enum state)s);
+			keep((enum state)s);
+		}
+		bed_remove();
+	}
+	if (home)
+		(void)setenv("HOME", home, 1);
+	free(home);
+}
+
 void bed_reach(enum state state)
 {
-	bed_run(EVENT_FIRST, STATE__MAX);
-	if (state != STATE_IDLE)
-		bed_run(EVENT_NEXT, state);
+	char command[256];
+
+	ck_assert(kept[state][0]);
+	(void)snprintf(command, sizeof(command),
+		       "find . -mindepth 1 -delete && cp -a %s/. . && "
+		       "git update-index -q --refresh",
+		       kept[state]);
+	bed_sh(command);
 }
 
 void bed_store(const struct session *session)

@@ -17,6 +17,8 @@
 #define BED_INVENTORY "environments/poc/hosts"
 #define BED_TWO	      "db1.example.com, db2.example.com"
 
+/* An unchecked fixture: carries out once what bed_reach gives each test a copy of. */
+void bed_prepare(void);
 /* A bed with the usual description: servers BED_TWO, clients app and postgres. */
 void bed_make(void);
 void bed_remove(void);
@@ -44,7 +46,8 @@ void bed_describe(const char *intermediates);
 int bed_try(enum event event, enum state to, const char *waivers, struct err *err);
 /* The same, which has to succeed. */
 void bed_run(enum event event, enum state to);
-/* The first chain and, from there, up to a state of its first rotation. */
+/* The usual bed with its first chain, or in a state of its first rotation up to servers-switched.
+ */
 void bed_reach(enum state state);
 
 /* Writes a session's store as the state file, with the sum that belongs to it. */

@@ -222,6 +222,7 @@ Suite *holdings_suite(void)
 	Suite *suite = suite_create("holdings");
 	TCase *tc = tcase_create("holdings");
 
+	tcase_add_unchecked_fixture(tc, bed_prepare, NULL);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_file_that_is_not_there_is_named);

@@ -272,6 +272,7 @@ Suite *members_suite(void)
 	Suite *suite = suite_create("members");
 	TCase *tc = tcase_create("members");
 
+	tcase_add_unchecked_fixture(tc, bed_prepare, NULL);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, who_comes_with_a_certificate_is_taken_in_as_what_it_is);

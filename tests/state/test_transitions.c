@@ -129,6 +129,7 @@ START_TEST(a_prune_is_taken_back_for_seven_days)
 	not_planned(EVENT_REVERT_PRUNE, ERR_USAGE,
 		    "the last phase was no prune that can be taken back",
 		    "the old chain stays distrusted");
+	bed_reach(STATE_SERVERS_SWITCHED);
 	bed_run(EVENT_NEXT, STATE_CLIENTS_SWITCHED);
 	bed_run(EVENT_NEXT, STATE__MAX);
 	bed_later(7 * DAY);
@@ -240,7 +241,7 @@ START_TEST(a_user_of_an_authority_for_both_is_a_client)
 	bed_describe("  - {name: server, servers: {db1.example.com: []}, clients: [app]}\n"
 		     "  - {name: client, clients: [postgres]}\n");
 	bed_commit();
-	bed_reach(STATE_IDLE);
+	bed_run(EVENT_FIRST, STATE__MAX);
 	bed_sh("git rm -qr .certrotate && git commit -qm strange");
 	planned(EVENT_NEXT, false);
 	ck_assert_int_eq(generation_leaf(&plan.old_gen, "server", "app")->kind, LEAF_CLIENT);
@@ -256,6 +257,7 @@ Suite *transitions_suite(void)
 	Suite *suite = suite_create("transitions");
 	TCase *tc = tcase_create("transitions");
 
+	tcase_add_unchecked_fixture(tc, bed_prepare, NULL);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, without_a_chain_there_is_nothing_to_look_for);
