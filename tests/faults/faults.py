@@ -23,6 +23,7 @@ import calls
 from scenes import NAMES, walk
 
 SHOWN = 40
+SAY_EVERY = 500
 
 
 def options():
@@ -126,6 +127,8 @@ def run(parts, faults, args, root):
         figure[0] += 1
         figure[1] += not bad
         part.saw(part.scenes[index], key)
+        if injected % SAY_EVERY == 0:
+            print(f"faults: {injected} injected, {survived} survived", flush=True)
         if bad and injected - survived <= SHOWN:
             report(part, part.scenes[index], fault, bad, text)
         if end and time.monotonic() > end:
