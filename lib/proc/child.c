@@ -131,8 +131,10 @@ static void finish(struct child *child)
 	filter_end(&child->tail_filter);
 	child->result.ms = loop_now(child->loop) - child->started;
 	if (child->spec.out.arena &&
-	    secret_buf_done(&child->result.secret, &child->secret, "output", &unused))
+	    secret_buf_done(&child->result.secret, &child->secret, "output", &unused)) {
 		child->result.out_cut = true;
+		child->result.starved |= unused.code == ERR_MACHINE;
+	}
 	child->done(child, child->ctx); /* may free the child */
 }
 
@@ -228,10 +230,11 @@ static void take(struct stream *stream, const char *data, size_t len)
 	if (sink->buf) {
 		size_t space = sink->buf->max - sink->buf->len;
 
+		buf_add(sink->buf, data, len < space ? len : space);
 		if (sink->buf->failed || len > space)
 			*stream->cut = true;
-		if (!sink->buf->failed)
-			buf_add(sink->buf, data, len < space ? len : space);
+		if (sink->buf->nomem)
+			stream->child->result.starved = true;
 	} else if (sink->arena) {
 		if (*stream->cut || len > sink->secret_max - stream->child->secret.len)
 			*stream->cut = true;

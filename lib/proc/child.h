@@ -84,8 +84,9 @@ enum child_end {
 struct child_result {
 	enum child_end end;
 	int code;     /* also where it timed out or was stopped: 128 + signal, or the exit code */
-	bool out_cut; /* stdout was larger than its sink */
+	bool out_cut; /* stdout was larger than its sink, or there was no memory for it */
 	bool err_cut;
+	bool starved;	      /* there was no memory for one of the two */
 	bool lingered;	      /* a descendant kept the pipes open and was killed */
 	int64_t ms;	      /* how long it ran */
 	struct secret secret; /* stdout, where spec.out.arena was given */
@@ -113,7 +114,8 @@ void child_free(struct child *child);
 /*
  * Runs one to its end. 0 where it exited by itself, with whatever code; ERR_NOENT and ERR_FAIL as
  * child_start; ERR_FAIL where it was killed by a signal or timed out; ERR_STOPPED; ERR_FAIL where
- * stdout did not fit its sink. The result is filled in each case.
+ * stdout did not fit its sink, ERR_MACHINE where there was no memory for it. The result is filled
+ * in each case.
  */
 int child_run(struct child_result *result, const struct child_spec *spec, struct err *err);
 

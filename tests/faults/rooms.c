@@ -19,6 +19,7 @@
 #include "inventory/config.h"
 #include "inventory/hosts.h"
 #include "pki/bundle.h"
+#include "proc/child.h"
 #include "proc/recap.h"
 #include "state/journal.h"
 #include "state/store.h"
@@ -194,12 +195,31 @@ static int do_recap(struct bench *bench, struct err *err)
 	return rc;
 }
 
+/* What a program says is whole, or an error: half of it would be taken for a file. */
+static int do_child(struct bench *bench, struct err *err)
+{
+	static const char *const argv[] = {"sh", "-c", "printf 1; sleep 0.02; printf %01000d 1",
+					   NULL};
+	struct child_result result;
+	struct buf out;
+	int rc;
+
+	(void)bench;
+	buf_init(&out, 65536);
+	rc = child_run(&result, &(struct child_spec){.argv = argv, .out = {.buf = &out}}, err);
+	if (!rc && out.len != 1001)
+		rc = err_set(err, ERR_USAGE, "%zu bytes of 1001, and no error", out.len);
+	buf_release(&out);
+	return rc;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct bench *bench, struct err *err);
 } rooms[] = {{"vault", do_vault},	{"chain", do_chain},	 {"certs edit", do_certs},
 	     {"bundles", do_bundle},	{"hosts", do_hosts},	 {"config", do_config},
-	     {"state store", do_store}, {"journal", do_journal}, {"recap", do_recap}};
+	     {"state store", do_store}, {"journal", do_journal}, {"recap", do_recap},
+	     {"child", do_child}};
 
 static void complain(struct bench *bench, size_t room, long number, const char *what,
 		     const struct err *err)
