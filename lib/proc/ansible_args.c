@@ -85,10 +85,12 @@ static int add_vars(struct strs *out, const char *const *vars, struct err *err)
 		rc = err_nomem(err);
 	for (; !rc && *vars; vars++) {
 		const char *equals = strchr(*vars, '=');
-		char *name = equals ? strndup(*vars, (size_t)(equals - *vars)) : NULL;
+		char *name = equals ? str_fmt("%.*s", (int)(equals - *vars), *vars) : NULL;
 
 		if (!name || js_set_str(object, name, equals + 1))
-			rc = err_set(err, ERR_FAIL, "cannot pass the variable %s", *vars);
+			rc = err_starved()
+				     ? err_nomem(err)
+				     : err_set(err, ERR_FAIL, "cannot pass the variable %s", *vars);
 		free(name);
 	}
 	if (!rc)
