@@ -151,19 +151,25 @@ static void sign(X509 *x509, EVP_PKEY *signer, const char *digest)
 	need((has_own || md) && X509_sign(x509, signer, md), "cannot sign", digest);
 }
 
-/* From one moment on: a second between a CA and its leaf would let the leaf outlive it. */
-static void set_times(X509 *x509, int64_t from, int64_t until)
+/* A second that passed since the CA was made does not let its leaf outlive it by chance. */
+static void set_times(X509 *x509, const X509 *issuer, int64_t from, int64_t until)
 {
-	static time_t now;
+	const ASN1_TIME *end = X509_get0_notAfter(issuer);
+	time_t now = time(NULL);
+	bool usual = !from && !until;
+	int days = 0, seconds = 0;
 
-	now = now ? now : time(NULL);
-	if (!from && !until) {
+	if (usual) {
 		from = -FORGE_DAY;
 		until = 300 * FORGE_DAY;
 	}
 	need(ASN1_TIME_set(X509_getm_notBefore(x509), now + (time_t)from) &&
 		     ASN1_TIME_set(X509_getm_notAfter(x509), now + (time_t)until),
 	     "no times", NULL);
+	if (usual && issuer != x509 &&
+	    ASN1_TIME_diff(&days, &seconds, end, X509_get0_notAfter(x509)) && !days &&
+	    seconds > 0 && seconds < 60)
+		need(X509_set1_notAfter(x509, end), "no times", NULL);
 }
 
 void forge(struct forged *out, const struct forge_spec *spec)
@@ -182,7 +188,7 @@ void forge(struct forged *out, const struct forge_spec *spec)
 		     X509_set_pubkey(x509, spec->key) && X509_set_subject_name(x509, subject) &&
 		     X509_set_issuer_name(x509, X509_get_subject_name(issuer)),
 	     "no certificate", spec->dn);
-	set_times(x509, spec->from, spec->until);
+	set_times(x509, issuer, spec->from, spec->until);
 	if (!spec->v1)
 		add_extensions(x509, issuer, spec);
 	sign(x509, spec->signer ? spec->signer : signer, spec->digest);
