@@ -130,9 +130,7 @@ int buf_check(const struct buf *buf, const char *what, struct err *err)
 		return 0;
 	if (!buf->nomem)
 		return err_set(err, ERR_FAIL, "%s is larger than %zu bytes", what, buf->max);
-	err_nomem(err);
-	(void)err_prefix(err, "%s", what);
-	return ERR_MACHINE;
+	return err_nomem_for(err, what);
 }
 
 char *buf_detach(struct buf *buf)

@@ -156,6 +156,13 @@ int err_nomem(struct err *err)
 	return ERR_MACHINE;
 }
 
+int err_nomem_for(struct err *err, const char *what)
+{
+	(void)err_nomem(err);
+	(void)err_prefix(err, "%s", what);
+	return ERR_MACHINE;
+}
+
 int err_blame(struct err *err, int rc, enum err_code code)
 {
 	if (!rc || rc == ERR_MACHINE)

@@ -47,6 +47,7 @@ int err_reason(struct err *err, int code, const char *reason, const char *fmt, .
 	__attribute__((format(printf, 4, 5)));
 /* "out of memory", ERR_MACHINE, with a hint. err may be NULL, as for all: err_ail is told. */
 int err_nomem(struct err *err);
+int err_nomem_for(struct err *err, const char *what); /* "WHAT: out of memory" */
 /*
  * What this machine refused to this process where somebody could not say so, and went on without:
  * what a check has found since then may be the lack and not the thing. So nothing is published or

@@ -58,11 +58,8 @@ int js_parse(struct json **out, const char *text, size_t len, const char *name, 
 		return err_set(err, ERR_FAIL, "%s is larger than %zu bytes", name, TEXT_MAX);
 	watch_memory();
 	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
-	if (!value && err_starved()) {
-		err_nomem(err);
-		(void)err_prefix(err, "%s", name);
-		return ERR_MACHINE;
-	}
+	if (!value && err_starved())
+		return err_nomem_for(err, name);
 	if (!value)
 		return err_set(err, ERR_FAIL, "%s:%d: not valid JSON: %s", name,
 			       error.line > 0 ? error.line : 1, error.text);

@@ -27,11 +27,8 @@ int ossl_err(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (err_starved()) {
-		err_nomem(err);
-		(void)err_prefix(err, "%s", text);
-		return ERR_MACHINE;
-	}
+	if (err_starved())
+		return err_nomem_for(err, text);
 	return err_set(err, ERR_FAIL, "%s: %s", text, reason);
 }
 

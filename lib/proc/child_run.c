@@ -57,11 +57,8 @@ int child_check(const struct child_result *result, const char *name, struct err 
 		if (result->code)
 			return err_set(err, ERR_FAIL, "%s: exit code %d%s%s", name, result->code,
 				       colon(said), said);
-		if (result->out_cut && result->starved) {
-			(void)err_nomem(err);
-			(void)err_prefix(err, "%s", name);
-			return ERR_MACHINE;
-		}
+		if (result->out_cut && result->starved)
+			return err_nomem_for(err, name);
 		if (result->out_cut)
 			return err_set(err, ERR_FAIL, "%s: its output is larger than expected",
 				       name);

@@ -171,9 +171,7 @@ static int too_much(const struct arena *arena, const char *what, struct err *err
 	if (!err_starved())
 		return err_set(err, ERR_FAIL, "%s is too large: secrets take up to %zu bytes", what,
 			       arena->max);
-	err_nomem(err);
-	(void)err_prefix(err, "%s", what);
-	return ERR_MACHINE;
+	return err_nomem_for(err, what);
 }
 
 int secret_buf_done(struct secret *out, struct secret_buf *buf, const char *what, struct err *err)
