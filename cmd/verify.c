@@ -61,7 +61,7 @@ static int print_result(struct ui *ui, const struct options *options, const stru
 static int read_before(struct baseline *out, const struct session *session, struct err *err)
 {
 	const struct store *store = &session->store;
-	const struct json *last = js_at(store->history, js_count(store->history) - 1);
+	const struct json *last = store_last(store, NULL);
 	bool active = store->under_way.active;
 	char *path = path_join(session->local_dir, "before.json");
 	char *key = baseline_key(active ? store->rotation : js_str(last, "rotation", ""),

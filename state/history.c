@@ -11,7 +11,7 @@ struct json *store_last(const struct store *store, const char *outcome)
 	for (size_t i = js_count(store->history); i > 0; i--) {
 		struct json *entry = js_at(store->history, i - 1);
 
-		if (!strcmp(js_str(entry, "outcome", ""), outcome))
+		if (!outcome || !strcmp(js_str(entry, "outcome", ""), outcome))
 			return entry;
 	}
 	return NULL;

@@ -20,8 +20,7 @@ int others_under_way(const struct under_way *under_way, struct err *err)
 /* The last entry of the history is the last that was completed, reverted or abandoned. */
 static int said_last(const struct store *store, struct err *err)
 {
-	size_t count = js_count(store->history);
-	const struct json *last = count ? js_at(store->history, count - 1) : NULL;
+	const struct json *last = store_last(store, NULL);
 	const char *phase = js_str(last, "phase", NULL);
 
 	if (!phase)
@@ -52,11 +51,9 @@ int others_took_over(const struct store *store, struct err *err)
 /* Whose the newest change of the state is, as far as that is known. */
 static const char *last_host(const struct store *store)
 {
-	size_t count = js_count(store->history);
-
 	if (store->under_way.active)
 		return store->under_way.host ? store->under_way.host : "";
-	return count ? js_str(js_at(store->history, count - 1), "host", "") : "";
+	return js_str(store_last(store, NULL), "host", "");
 }
 
 int others_were_faster(const struct store *store, const char *host, struct err *err)

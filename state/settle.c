@@ -208,7 +208,7 @@ int step_settle(struct session *session, struct plan *plan, struct json *rollout
 		store_release(&store);
 	}
 	if (!rc)
-		*entry = js_at(session->store.history, js_count(session->store.history) - 1);
+		*entry = store_last(&session->store, NULL);
 	js_free(made);
 	free(subject);
 	free(body);

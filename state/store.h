@@ -80,7 +80,7 @@ void store_end(struct store *store);
 int store_shorten_history(struct store *store, size_t whole, struct err *err);
 /* How many members a list of a history entry has, whole or shortened. */
 size_t store_list_count(const struct json *object, const char *key);
-/* The last history entry with that outcome, or NULL. */
+/* The last history entry with that outcome (NULL: with any), or NULL. */
 struct json *store_last(const struct store *store, const char *outcome);
 /*
  * When a phase of the present rotation was last completed in that direction, in seconds since the

@@ -68,9 +68,9 @@ int unfinished_note(struct findings *out, const struct session *session, struct 
 /* Whether the state has an entry of that moment or a later one: times compare as texts. */
 static bool settled_since(const struct store *store, const char *at)
 {
-	size_t count = js_count(store->history);
+	const struct json *last = store_last(store, NULL);
 
-	return count && strcmp(js_str(js_at(store->history, count - 1), "at", ""), at) >= 0;
+	return last && strcmp(js_str(last, "at", ""), at) >= 0;
 }
 
 int interrupted_note(struct findings *out, const struct session *session, struct err *err)
