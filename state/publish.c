@@ -36,9 +36,11 @@ static int look_again(struct session *session, const struct err *refusal, struct
 		return rc;
 	if (session->store.revision != revision)
 		return others_were_faster(&session->store, session->host, err);
-	if (oid_equal(&before, &session->base) && err)
+	if (!oid_equal(&before, &session->base))
+		return 0;
+	if (err)
 		*err = *refusal;
-	return oid_equal(&before, &session->base) ? refusal->code : 0;
+	return refusal->code;
 }
 
 /*

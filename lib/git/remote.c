@@ -248,8 +248,6 @@ static int rejected(struct err *err, const char *remote, const char *ref, const 
 	const char *open = strchr(line + 1, '\t');
 
 	open = open ? strchr(open + 1, '\t') : NULL;
-	if (is_locked(line, said))
-		return locked(err, remote, ref, said);
 	if (has_moved(line, said)) {
 		err_set(err, ERR_LOCK, "%s on remote %s has moved on: not pushed", ref, remote);
 		return err_hint(err, "somebody pushed in between: run it again");
@@ -354,7 +352,8 @@ static int push_once(bool *busy, struct repo *repo, const char *remote, const ch
 	line = rc ? NULL : line_about(out.data, ref);
 	if (line && line[0] == '!' && !lost_answer(line)) {
 		*busy = is_locked(line, errors.data);
-		rc = rejected(err, remote, ref, line, errors.data);
+		rc = *busy ? locked(err, remote, ref, errors.data)
+			   : rejected(err, remote, ref, line, errors.data);
 	} else if (rc || result.code) {
 		if (!rc)
 			rc = run_fail(err, "push", &result);
