@@ -11,7 +11,7 @@ static struct sys sys;
 static int64_t later;
 static const char *root;
 static char logged[8192];
-static char kept[STATE__MAX][128]; /* folders of bed_prepare's */
+static char kept[STATE__MAX][128]; /* folders of prepare's */
 
 static void keep_line(void *ctx, enum log_level level, const char *text)
 {
@@ -176,7 +176,7 @@ static void keep(enum state state)
 	bed_sh(command);
 }
 
-void bed_prepare(void)
+static void prepare(void)
 {
 	char *home = getenv("HOME") ? strdup(getenv("HOME")) : NULL;
 
@@ -193,6 +193,16 @@ void bed_prepare(void)
 	if (home)
 		(void)setenv("HOME", home, 1);
 	free(home);
+}
+
+TCase *bed_case(const char *name)
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_add_unchecked_fixture(tc, prepare, NULL);
+	tcase_add_checked_fixture(tc, bed_make, bed_remove);
+	tcase_set_timeout(tc, 60);
+	return tc;
 }
 
 void bed_reach(enum state state)

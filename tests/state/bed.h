@@ -17,8 +17,10 @@
 #define BED_INVENTORY "environments/poc/hosts"
 #define BED_TWO	      "db1.example.com, db2.example.com"
 
-/* An unchecked fixture: carries out once what bed_reach gives each test a copy of. */
-void bed_prepare(void);
+/*
+ * A test case whose tests have a bed each; what bed_reach gives them a copy of is carried out once.
+ */
+TCase *bed_case(const char *name);
 /* A bed with the usual description: servers BED_TWO, clients app and postgres. */
 void bed_make(void);
 void bed_remove(void);

@@ -10,17 +10,6 @@
 static struct session session;
 static struct err err;
 
-static void setup(void)
-{
-	err_clear(&err);
-	bed_make();
-}
-
-static void teardown(void)
-{
-	bed_remove();
-}
-
 /* What holdings_load says of the files as they are committed now. */
 static void refused(int code, const char *message, const char *hint)
 {
@@ -220,11 +209,8 @@ END_TEST
 Suite *holdings_suite(void)
 {
 	Suite *suite = suite_create("holdings");
-	TCase *tc = tcase_create("holdings");
+	TCase *tc = bed_case("holdings");
 
-	tcase_add_unchecked_fixture(tc, bed_prepare, NULL);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_file_that_is_not_there_is_named);
 	tcase_add_test(tc, an_inventory_without_a_chain_is_no_generation);
 	tcase_add_test(tc, without_a_password_no_vault_is_begun);

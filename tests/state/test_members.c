@@ -15,17 +15,6 @@ static struct session session;
 static struct plan plan;
 static struct err err;
 
-static void setup(void)
-{
-	err_clear(&err);
-	bed_make();
-}
-
-static void teardown(void)
-{
-	bed_remove();
-}
-
 static void release(void)
 {
 	plan_release(&plan);
@@ -270,11 +259,8 @@ END_TEST
 Suite *members_suite(void)
 {
 	Suite *suite = suite_create("members");
-	TCase *tc = tcase_create("members");
+	TCase *tc = bed_case("members");
 
-	tcase_add_unchecked_fixture(tc, bed_prepare, NULL);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, who_comes_with_a_certificate_is_taken_in_as_what_it_is);
 	tcase_add_test(tc, without_the_new_ca_nobody_can_be_taken_in);
 	tcase_add_test(tc, what_this_rotation_has_no_authority_for_waits);

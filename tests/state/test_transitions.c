@@ -14,17 +14,6 @@ static struct session session;
 static struct plan plan;
 static struct err err;
 
-static void setup(void)
-{
-	err_clear(&err);
-	bed_make();
-}
-
-static void teardown(void)
-{
-	bed_remove();
-}
-
 static void release(void)
 {
 	plan_release(&plan);
@@ -255,11 +244,8 @@ END_TEST
 Suite *transitions_suite(void)
 {
 	Suite *suite = suite_create("transitions");
-	TCase *tc = tcase_create("transitions");
+	TCase *tc = bed_case("transitions");
 
-	tcase_add_unchecked_fixture(tc, bed_prepare, NULL);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, without_a_chain_there_is_nothing_to_look_for);
 	tcase_add_test(tc, an_inventory_that_was_changed_by_hand_is_taken_as_it_is);
 	tcase_add_test(tc, what_expires_soon_is_a_warning_and_what_has_expired_blocks);
