@@ -56,7 +56,7 @@ static void add_needle(char *line)
 		give_up(line);
 	*hex++ = '\0';
 	needle->label = strdup(line);
-	needle->bytes = malloc(strlen(hex) / 2 + 1);
+	needle->bytes = calloc(strlen(hex) / 2 + 1, 1);
 	if (!needle->label || !needle->bytes)
 		give_up(line);
 	for (; hex[0] && hex[1]; hex += 2) {

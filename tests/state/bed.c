@@ -148,11 +148,11 @@ int bed_try(enum event event, enum state to, const char *waivers, struct err *er
 	struct session_options own = options();
 	struct waivers list = {.items = NULL};
 	struct run_options run = {.event = event, .to = to, .waivers = &list};
-	char *lines = strdup(waivers ? waivers : "");
+	char *lines = strdup(waivers ? waivers : ""), *rest;
 	int rc;
 
 	ck_assert_ptr_nonnull(lines);
-	for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n"))
+	for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		ck_ok(waivers_add(&list, line, err), err);
 	rc = runner_run(&own, &run, err);
 	waivers_release(&list);

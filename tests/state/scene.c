@@ -131,7 +131,7 @@ void scene_configure(const char *defaults)
 
 static void write_program(const char *name, const char *before, const char *script)
 {
-	char text[4096];
+	char text[8192];
 
 	(void)snprintf(text, sizeof(text), "#!/bin/sh\n%s%s\n", before, script ? script : "");
 	write_file(name, text);

@@ -92,6 +92,7 @@ static void encrypt_each(void)
 	struct holdings holdings;
 	struct buf file, vault;
 	const char *authority = "";
+	char *rest;
 
 	bed_open(&session);
 	ck_ok(holdings_load(&holdings, &session, &session.base, true, &err), &err);
@@ -111,7 +112,8 @@ static void encrypt_each(void)
 			buf_addf(&file, "  %s:\n", entry->authority);
 		authority = entry->authority;
 		buf_addf(&file, "    %s: !vault |\n", entry->name);
-		for (char *line = strtok(vault.data, "\n"); line; line = strtok(NULL, "\n"))
+		for (char *line = strtok_r(vault.data, "\n", &rest); line;
+		     line = strtok_r(NULL, "\n", &rest))
 			buf_addf(&file, "        %s\n", line);
 	}
 	bed_write(BED_KEYS, file.data);

@@ -131,14 +131,16 @@ static void holder_says(const char *text)
 	if (child == 0) {
 		int fd = lock_take(path, WHO, &sys, NULL);
 
+		if (fd < 0)
+			_exit(1);
 		(void)!truncate(path, 0);
 		(void)!pwrite(fd, text, strlen(text), 0);
-		(void)!write(fds[1], fd >= 0 ? "y" : "n", 1);
+		(void)!write(fds[1], "y", 1);
 		(void)pause();
 		_exit(0);
 	}
+	(void)close(fds[1]);
 	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
-	ck_assert_int_eq(byte, 'y');
 	ck_assert_int_eq(lock_take(path, WHO, &sys, &err), ERR_LOCK);
 	ck_assert_int_eq(kill(child, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -168,7 +170,7 @@ START_TEST(the_child_of_a_dead_holder_is_waited_for)
 		int fd = lock_take(path, WHO, &sys, NULL);
 
 		if (fork() > 0)
-			_exit(fd < 0);
+			_exit(fd < 0 ? 1 : 0);
 		(void)!write(fds[1], "y", 1);
 		(void)usleep(250000);
 		_exit(0);
