@@ -29,7 +29,7 @@ new_repository() {
   find "$R" -name __pycache__ -prune -exec rm -rf {} +
   cat >"$R/ansible.cfg" <<EOF
 [defaults]
-interpreter_python = /usr/bin/python3
+$ANSIBLE_DEFAULTS
 vault_password_file = $T/vault-password
 local_tmp = $T/ansible
 remote_tmp = $T/ansible

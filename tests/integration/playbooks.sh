@@ -84,9 +84,9 @@ ansible_environment() {
   chmod 755 "$T/vault-password"
   cp -r "$ROOT/playbooks" "$T/repository"
   mkdir -p "$T/tmp"
-  touch "$T/ansible.cfg"
+  printf '[defaults]\n%s\n' "$ANSIBLE_DEFAULTS" >"$T/ansible.cfg"
   export ANSIBLE_CONFIG=$T/ansible.cfg ANSIBLE_VAULT_PASSWORD_FILE=$T/vault-password ANSIBLE_LOCAL_TEMP=$T/tmp \
-    ANSIBLE_REMOTE_TEMP=$T/tmp ANSIBLE_NOCOLOR=1 ANSIBLE_STDOUT_CALLBACK=default ANSIBLE_INTERPRETER_PYTHON=/usr/bin/python3 \
+    ANSIBLE_REMOTE_TEMP=$T/tmp ANSIBLE_NOCOLOR=1 ANSIBLE_STDOUT_CALLBACK=default \
     ANSIBLE_RETRY_FILES_ENABLED=0 ANSIBLE_HOME=$T/tmp
 }
 

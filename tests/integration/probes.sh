@@ -237,7 +237,7 @@ make_repository() {
 YML
   cat >"$R/ansible.cfg" <<CFG
 [defaults]
-interpreter_python = /usr/bin/python3
+$ANSIBLE_DEFAULTS
 vault_password_file = $T/vault-password
 local_tmp = $T/ansible
 remote_tmp = $T/ansible

@@ -36,10 +36,10 @@ make_repo() {
   cp -r "$TOP"/tests/data/chainsmith-python/{bin,config,environments} "$R"
   chmod -R u+w "$R"
   sed -i '1i key: ecdsa-p256' "$R/$CHAIN"
-  cat >"$R/ansible.cfg" <<'CFG'
+  cat >"$R/ansible.cfg" <<CFG
 [defaults]
 vault_password_file = bin/vault-password
-interpreter_python = /usr/bin/python3
+$ANSIBLE_DEFAULTS
 CFG
   cat >"$R/$HOSTS" <<YML
 all:

@@ -30,7 +30,7 @@ make_repo() { # DIR
   chmod -R u+w "$R"
   sed -i '1i key: ecdsa-p256' "$R/config/chainsmith_poc.yml"
   mkdir -p "$R.out"
-  printf '[defaults]\nvault_password_file = bin/vault-password\ninterpreter_python = /usr/bin/python3\n' >"$R/ansible.cfg"
+  printf '[defaults]\nvault_password_file = bin/vault-password\n%s\n' "$ANSIBLE_DEFAULTS" >"$R/ansible.cfg"
   printf 'all:\n  vars: {ansible_connection: local, out: %s}\n  hosts:\n    db1.example.com:\n    db2.example.com:\n' "$R.out" >"$R/environments/poc/hosts"
   printf 'version: 1\ndefaults:\n  endpoints: []\n  census: {samples: 0}\n' >"$R/certrotate.yml"
   cat >"$R/rollout_new_certs.yml" <<'YML'

@@ -132,7 +132,7 @@ make_repository() {
   keeping_callback always False >"$R/plugins/always.py"
   cat >"$R/ansible.cfg" <<CFG
 [defaults]
-interpreter_python = /usr/bin/python3
+$ANSIBLE_DEFAULTS
 vault_password_file = $T/vault-password
 remote_tmp = $T/remote
 local_tmp = $T/local

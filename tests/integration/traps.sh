@@ -93,7 +93,7 @@ make_repo() {
   git init -q -b dev "$R"
   printf '#!/bin/sh\necho traps\n' >"$R/bin/password"
   chmod +x "$R/bin/password"
-  printf '[defaults]\nvault_password_file = bin/password\ninterpreter_python = /usr/bin/python3\n' >"$R/ansible.cfg"
+  printf '[defaults]\nvault_password_file = bin/password\n%s\n' "$ANSIBLE_DEFAULTS" >"$R/ansible.cfg"
   printf 'version: 1\ndefaults:\n  endpoints: []\n  census: {samples: 0}\n  rollout: {trust: [], servers: [], clients: [], prune: []}\n' \
     >"$R/certrotate.yml"
   cat >"$R/config/chainsmith_poc.yml" <<'YML'
