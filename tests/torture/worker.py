@@ -101,24 +101,32 @@ class Worker:
 
     # ---- the control: a program with one sync or one journal line less
 
-    def control(self, request):
-        """What the ordering check says of the run of such a program; it has to say something."""
-        world, mutant = self.world, MUTANTS[request["mutant"]]
-        if not self.workshop:
-            folder = os.path.join(world.base, "workshop.%d" % request["worker"])
-            self.workshop = Workshop(folder, os.path.dirname(world.program))
-        transition = BY_NAME[mutant.transition]
-        program, world.real = world.program, False
+    def order_of(self, program, transition, number):
+        """What the ordering check says of a run in which the folders of objects have to be made as well."""
+        world = self.world
+        usual, world.real = world.program, False
         world.restore("after-" + transition.start)
-        world.program = os.path.join(self.workshop.make(mutant), "certrotate")
-        listing = world.saved("control.%d.list" % request["worker"])
+        world.drop_folders()
+        listing = world.saved("control.%d.list" % number)
+        world.program = program
         try:
             code, out = world.traced(["--list", listing], *transition.go, "--yes")
         finally:
-            world.program = program
+            world.program = usual
         if code:
-            raise Failed("without '%s' it ends with %d: %s" % (mutant.old, code, out.decode()))
-        faults = Order(Trace(listing, world.clone), transition, world).check()
+            raise Failed("%s ends with %d: %s" % (" ".join(transition.go), code, out.decode()))
+        return Order(Trace(listing, world.clone), transition, world).check()
+
+    def control(self, request):
+        """What the ordering check says of the run of such a program; it has to say something."""
+        world, mutant, number = self.world, MUTANTS[request["mutant"]], request["worker"]
+        transition = BY_NAME[mutant.transition]
+        if not self.workshop:
+            self.workshop = Workshop(os.path.join(world.base, "workshop.%d" % number), os.path.dirname(world.program))
+            faults = self.order_of(world.program, transition, number)
+            if faults:
+                raise Failed("the program as it is: " + "\n".join(faults))
+        faults = self.order_of(os.path.join(self.workshop.make(mutant), "certrotate"), transition, number)
         if not faults:
             raise Failed("%s without '%s' is not found out" % (mutant.path, mutant.old))
         return faults

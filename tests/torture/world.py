@@ -162,6 +162,13 @@ class World:
         if os.path.exists(self.rolled_path):
             os.unlink(self.rolled_path)
 
+    def drop_folders(self):
+        """Those of objects that are empty."""
+        objects = os.path.join(self.clone, ".git/objects")
+        for name in os.listdir(objects):
+            if len(name) == 2 and not os.listdir(os.path.join(objects, name)):
+                os.rmdir(os.path.join(objects, name))
+
     # ---- what is there
 
     def branches(self, where=None, refs="refs/heads/"):
