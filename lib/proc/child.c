@@ -265,6 +265,11 @@ static void on_readable(struct loop_fd *watch, unsigned events, void *ctx)
 			continue;
 		if (got < 0 && errno == EAGAIN)
 			return;
+		/* Half an output must not be taken for the whole of it. */
+		if (got < 0)
+			*stream->cut = true;
+		if (got < 0 && stream == &child->out)
+			child->result.io_errno = errno;
 		close_stream(stream);
 		finish_if_over(child);
 		return;
@@ -307,6 +312,8 @@ static void on_writable(struct loop_fd *watch, unsigned events, void *ctx)
 	if (put > 0)
 		child->in_done += (size_t)put;
 	/* A child that reads no further is no error of ours: its exit code says what it thinks. */
+	if (put < 0 && errno != EAGAIN && errno != EINTR && errno != EPIPE)
+		child->result.io_errno = errno;
 	if (child->in_done == child->spec.input_len ||
 	    (put < 0 && errno != EAGAIN && errno != EINTR))
 		close_input(child);

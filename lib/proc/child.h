@@ -84,9 +84,10 @@ enum child_end {
 struct child_result {
 	enum child_end end;
 	int code;     /* also where it timed out or was stopped: 128 + signal, or the exit code */
-	bool out_cut; /* stdout was larger than its sink, or there was no memory for it */
+	bool out_cut; /* stdout is not whole: larger than its sink, no memory, io_errno */
 	bool err_cut;
 	bool starved;	      /* there was no memory for one of the two */
+	int io_errno;	      /* why stdin could not be written or stdout be read to its end; 0 */
 	bool lingered;	      /* a descendant kept the pipes open and was killed */
 	int64_t ms;	      /* how long it ran */
 	struct secret secret; /* stdout, where spec.out.arena was given */

@@ -51,6 +51,10 @@ int child_check(const struct child_result *result, const char *name, struct err 
 	char said[SAID_MAX + 8];
 	char took[32];
 
+	/* Whatever it made of that itself: a pipe that nobody reads any more, half an input. */
+	if (result->io_errno && (result->end == CHILD_EXITED || result->end == CHILD_SIGNALED))
+		return err_sys(err, result->io_errno,
+			       "%s: cannot write its input or read its output", name);
 	last_lines(result, said, sizeof(said));
 	switch (result->end) {
 	case CHILD_EXITED:
@@ -112,7 +116,7 @@ int child_run(struct child_result *result, const struct child_spec *spec, struct
 	*result = *child_result(child);
 	name = strrchr(spec->argv[0], '/');
 	name = name ? name + 1 : spec->argv[0];
-	if (result->end != CHILD_EXITED || result->out_cut) {
+	if (result->end != CHILD_EXITED || result->out_cut || result->io_errno) {
 		int code = result->code;
 
 		if (result->end == CHILD_EXITED)
