@@ -26,18 +26,19 @@ int index_lock_init(struct index_lock *lock, struct repo *repo, struct err *err)
 
 int index_lock_take(struct index_lock *lock, struct repo *repo, struct err *err)
 {
-	int fd, tries = 0;
+	int fd, why, tries = 0;
 
 	do {
 		fd = open(lock->lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	} while (fd < 0 && errno == EEXIST && guard_wait(repo, tries++));
-	if (fd < 0 && file_exists(lock->lock)) {
+		why = errno;
+	} while (fd < 0 && why == EEXIST && guard_wait(repo, tries++));
+	if (fd < 0 && why == EEXIST) {
 		err_set(err, ERR_LOCK, "another git process holds %s", lock->lock);
 		return err_hint(err, "wait for it (an open editor counts); where no git runs any "
 				     "more, remove the file");
 	}
 	if (fd < 0)
-		return err_sys(err, errno, "cannot create %s", lock->lock);
+		return err_sys(err, why, "cannot create %s", lock->lock);
 	(void)close(fd);
 	lock->held = true;
 	return 0;

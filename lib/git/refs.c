@@ -182,12 +182,15 @@ int repo_ever_held(bool *out, struct oid *where, struct repo *repo, const struct
 		"rev-list", "--full-history", "-n", "1", commit->hex, "--", path, NULL};
 	struct oid found = OID_NONE, there;
 	struct buf text;
-	int rc;
+	int rc, shallow;
 
 	*out = false;
 	if (where)
 		*where = OID_NONE;
-	if (git_repository_is_shallow(repo->git)) {
+	shallow = git_repository_is_shallow(repo->git);
+	if (shallow < 0)
+		return git_fail(err, "%s: cannot tell whether the clone is shallow", repo->root);
+	if (shallow) {
 		err_set(err, ERR_FAIL, "%s: a shallow clone does not know its whole history",
 			repo->root);
 		return err_hint(err, "git fetch --unshallow");

@@ -2,6 +2,7 @@
 #include "vault/password.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -181,11 +182,13 @@ static int read_source(struct secret *out, const struct finder *f, const struct 
 		       struct err *err)
 {
 	struct stat st;
-	int rc;
+	int rc = stat(source->path, &st) < 0 ? errno : 0;
 
-	if (stat(source->path, &st) < 0)
+	if (rc == ENOENT || rc == ENOTDIR)
 		return err_set(err, ERR_FAIL, "the vault password file %s is not there",
 			       source->path);
+	if (rc)
+		return err_sys(err, rc, "cannot look at the vault password file %s", source->path);
 	if (S_ISDIR(st.st_mode))
 		return err_set(err, ERR_FAIL, "the vault password file %s is a folder",
 			       source->path);

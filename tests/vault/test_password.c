@@ -230,6 +230,10 @@ START_TEST(a_missing_file_is_named)
 	ck_assert_str_eq(t.err.msg, message);
 	ck_assert_int_eq(find("."), ERR_FAIL);
 	ck_contains(t.err.msg, "is a folder");
+	(void)snprintf(message, sizeof(message), "%s/loop", repo);
+	ck_assert_int_eq(symlink("loop", message), 0);
+	ck_assert_int_eq(find("loop"), ERR_FAIL);
+	ck_contains(t.err.msg, "/loop: Too many levels of symbolic links");
 }
 END_TEST
 
