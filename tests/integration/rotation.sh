@@ -297,7 +297,11 @@ merge() { # BRANCH HOW
     esac && git push -q && { [ "$2" != squash ] || git push -q origin --delete "$1"; }
   )
 }
-waiting() { git -C "$R" for-each-ref --format='%(refname:strip=3)' 'refs/remotes/origin/certrotate/poc-*' --sort=-committerdate | head -n 1; }
+# The one with the highest revision: two may be of the same second.
+waiting() {
+  git -C "$R" for-each-ref --format='%(refname:strip=3)' 'refs/remotes/origin/certrotate/poc-*' |
+    awk -F-r '{ print $NF, $0 }' | sort -n | tail -n 1 | cut -d' ' -f2-
+}
 phase() { # HOW
   exits 3 rotate next --yes && merge "$(waiting)" "$1" && rotate next --yes
 }
