@@ -247,6 +247,14 @@ static void take(struct stream *stream, const char *data, size_t len)
 		filter_feed(&stream->child->tail_filter, data, len);
 }
 
+/* Half an output must not be taken for the whole of it. */
+static void broke_off(struct stream *stream, int why)
+{
+	*stream->cut = true;
+	if (stream == &stream->child->out)
+		stream->child->result.io_errno = why;
+}
+
 static void on_readable(struct loop_fd *watch, unsigned events, void *ctx)
 {
 	struct stream *stream = ctx;
@@ -265,11 +273,8 @@ static void on_readable(struct loop_fd *watch, unsigned events, void *ctx)
 			continue;
 		if (got < 0 && errno == EAGAIN)
 			return;
-		/* Half an output must not be taken for the whole of it. */
 		if (got < 0)
-			*stream->cut = true;
-		if (got < 0 && stream == &child->out)
-			child->result.io_errno = errno;
+			broke_off(stream, errno);
 		close_stream(stream);
 		finish_if_over(child);
 		return;
@@ -302,6 +307,7 @@ static void on_writable(struct loop_fd *watch, unsigned events, void *ctx)
 	struct child *child = ctx;
 	size_t left = child->spec.input_len - child->in_done;
 	ssize_t put;
+	bool broken;
 
 	(void)watch;
 	(void)events;
@@ -311,11 +317,11 @@ static void on_writable(struct loop_fd *watch, unsigned events, void *ctx)
 		   : 0;
 	if (put > 0)
 		child->in_done += (size_t)put;
+	broken = put < 0 && errno != EAGAIN && errno != EINTR;
 	/* A child that reads no further is no error of ours: its exit code says what it thinks. */
-	if (put < 0 && errno != EAGAIN && errno != EINTR && errno != EPIPE)
+	if (broken && errno != EPIPE)
 		child->result.io_errno = errno;
-	if (child->in_done == child->spec.input_len ||
-	    (put < 0 && errno != EAGAIN && errno != EINTR))
+	if (broken || child->in_done == child->spec.input_len)
 		close_input(child);
 }
 

@@ -115,15 +115,15 @@ void child_free(struct child *child);
 /*
  * Runs one to its end. 0 where it exited by itself, with whatever code; ERR_NOENT and ERR_FAIL as
  * child_start; ERR_FAIL where it was killed by a signal or timed out; ERR_STOPPED; ERR_FAIL where
- * stdout did not fit its sink, ERR_MACHINE where there was no memory for it. The result is filled
- * in each case.
+ * stdout did not fit its sink, ERR_MACHINE where there was no memory for it; err_sys's code where
+ * its input or output broke off. The result is filled in each case.
  */
 int child_run(struct child_result *result, const struct child_spec *spec, struct err *err);
 
 /*
- * 0 where it exited with 0 and its output fitted; else a message "NAME: …" with the reason and the
- * last lines of stderr (made one line, PEM private keys removed). For done callbacks, and for the
- * exit code after child_run.
+ * 0 where it exited with 0 and its input and output were whole; else a message "NAME: …" with the
+ * reason and the last lines of stderr (made one line, PEM private keys removed). For done
+ * callbacks, and for the exit code after child_run.
  */
 int child_check(const struct child_result *result, const char *name, struct err *err);
 
