@@ -15,20 +15,25 @@
 
 #define NO_ROOM ((uint64_t)1 << 20) /* less than a commit with its vaults may need */
 
-/* libgit2 has lost the error: what is most likely behind it. */
+/* Where the look itself failed libgit2 knows why; else the error is lost: what is most likely. */
 static int not_stored(struct repo *repo, struct err *err)
 {
 	char *dir = path_join(repo->common, "objects");
+	const git_error *last = git_error_last();
 	struct statvfs fs;
 	bool full;
+	int rc;
 
 	if (!dir)
 		return err_nomem(err);
 	full = statvfs(dir, &fs) == 0 &&
 	       ((uint64_t)fs.f_bavail * fs.f_frsize < NO_ROOM || (fs.f_files && !fs.f_favail));
-	(void)err_sys(err, full ? ENOSPC : EIO, "cannot write a git object below %s", dir);
+	if (last && last->klass == GIT_ERROR_OS)
+		rc = git_fail(err, "cannot read what was written below %s", dir);
+	else
+		rc = err_sys(err, full ? ENOSPC : EIO, "cannot write a git object below %s", dir);
 	free(dir);
-	return ERR_MACHINE;
+	return rc;
 }
 
 static bool has_entry(git_odb *odb, git_tree *tree, const char *path)
@@ -53,6 +58,7 @@ int check_stored(struct repo *repo, const struct oid *commit, const struct chang
 
 	if (rc)
 		return rc;
+	git_error_clear();
 	there = git_repository_odb(&odb, repo->git) == 0 &&
 		git_commit_lookup(&object, repo->git, &id) == 0 &&
 		git_commit_tree(&tree, object) == 0;

@@ -70,7 +70,7 @@ class World:
             "WORLD": self.root,
             "LC_ALL": "C.UTF-8",
             "GIT_CONFIG_NOSYSTEM": "1",
-            "ASAN_OPTIONS": "detect_leaks=0:exitcode=99",
+            "ASAN_OPTIONS": "detect_leaks=0:exitcode=99:quarantine_size_mb=1",
             "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=99",
         }
         env.update(more)
