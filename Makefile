@@ -150,13 +150,13 @@ races: deps
 	/usr/bin/python3 tests/races/races.py $(BUILD) $(COUNT) $(SEED)
 
 # Each own allocation and system call fails once, at each place: make faults, make faults SAMPLE=60,
-# make faults ONLY=alloc:trust:1234.
+# make faults ONLY=alloc:trust:1234, make faults ONLY=alloc SKIP=3000.
 faults: deps
 	$(MAKE) all $(BUILD)/tests/trace
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" $(BUILD)/asan/faults/certrotate $(BUILD)/asan/faults/rooms
 	$(if $(ONLY),,$(BUILD)/asan/faults/rooms tests/data/chainsmith-python)
 	tests/faults/faults.py --build $(BUILD) --alloc $(BUILD)/asan/faults/certrotate $(if $(SAMPLE),--sample $(SAMPLE)) \
-		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+		$(if $(SEED),--seed $(SEED)) $(if $(SKIP),--skip $(SKIP)) $(if $(ONLY),--only $(ONLY))
 
 # The program in which one allocation fails: everything that asks for memory asks tests/faults/alloc.c.
 ALLOC_WRAP = $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup strndup vasprintf \

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """Lets certrotate's own allocations and system calls fail, one at a time:
 
-    faults.py --build DIR --alloc PROGRAM [--sample SECONDS] [--seed N] [--only PART:SCENE[:N[:HOW]]] [--jobs N]
+    faults.py --build DIR --alloc PROGRAM [--sample SECONDS] [--seed N] [--skip N] [--only PART[:SCENE[:N[:HOW]]]]
+              [--jobs N]
 
 Each fault has to end in a clear message and an exit code of 1 with nothing changed or a state that `next --to` brings to
 the same end, or in success that differs in nothing. Prints a line for each command, and `faults: N injected, N survived`."""
@@ -32,6 +33,7 @@ def options():
     parser.add_argument("--alloc", required=True)
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--skip", type=int, default=0)  # goes on where an earlier run was ended
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     args = parser.parse_args()
@@ -87,7 +89,7 @@ def pick(parts, args):
             (part.name, 0, part.given(words[2:])) for part in parts.values()]
     elif args.sample:
         random.Random(args.seed).shuffle(faults)
-    return faults
+    return faults[args.skip:]
 
 
 def report(part, scene, fault, bad, text):
