@@ -186,10 +186,14 @@ static int await_exec(int status, pid_t pid, const struct plan *plan, struct err
 		} while (got < 0 && errno == EINTR);
 		if (got == 0)
 			return 0;
-		if (got == (ssize_t)sizeof(failure))
+		if (got == (ssize_t)sizeof(failure)) {
 			say_failure(&failure, plan, err);
-		else
+		} else {
+			/* it may run: nobody would read what it writes */
 			err_sys(err, got < 0 ? errno : EPIPE, "cannot start %s", plan->path);
+			(void)kill(-pid, SIGKILL);
+			(void)kill(pid, SIGKILL);
+		}
 	} else {
 		err_set(err, ERR_FAIL, "cannot start %s: nothing happened for %d seconds",
 			plan->path, START_MS / 1000);
