@@ -150,16 +150,19 @@ static int not_missing(int rc, struct err *err)
 	return ERR_FAIL;
 }
 
-/* Whether a resolved path is below a folder. */
-static bool is_below(const char *real, const char *root)
+/* Refuses a resolved path that is not below a folder. */
+static int check_below(const char *real, const char *root, const char *path, struct err *err)
 {
 	char base[PATH_MAX];
 	size_t len;
 
 	if (!realpath(root, base))
-		return false;
+		return err_sys(err, errno, "cannot resolve %s", root);
 	len = strlen(base);
-	return !strcmp(base, "/") || (!strncmp(real, base, len) && real[len] == '/');
+	if (!strcmp(base, "/") || (!strncmp(real, base, len) && real[len] == '/'))
+		return 0;
+	return err_set(err, ERR_FAIL, "cannot replace %s: it leads out of %s, to %s", path, root,
+		       real);
 }
 
 /* Where the bytes go: *exists with *st of the file that is there. */
@@ -187,10 +190,7 @@ static int resolve(char resolved[PATH_MAX], const char *path, const char *root, 
 	}
 	if (!realpath(path, resolved))
 		return err_sys(err, errno, "cannot resolve %s", path);
-	if (!is_below(resolved, root))
-		return err_set(err, ERR_FAIL, "cannot replace %s: it leads out of %s, to %s", path,
-			       root, resolved);
-	return 0;
+	return check_below(resolved, root, path, err);
 }
 
 int file_replace(const char *path, const char *root, const void *data, size_t len, mode_t mode,
