@@ -37,6 +37,11 @@ int lookup_tree(git_tree **out, struct repo *repo, const struct oid *commit, str
 struct change;
 int check_stored(struct repo *repo, const struct oid *commit, const struct change *changes,
 		 size_t count, struct err *err);
+/*
+ * "cannot store WHAT: …" for a write to the objects that failed. why: errno then, because where a
+ * write(2) fails libgit2 1.5.1 has no more to say than that it had not found the object before.
+ */
+int store_failed(int why, const char *what, struct err *err);
 /* The files that differ between two commits, without rename detection; git_diff_free. */
 int diff_commits(git_diff **out, struct repo *repo, const struct oid *from, const struct oid *to,
 		 struct err *err);
