@@ -38,16 +38,36 @@ TEXTS = {
 SAMPLE = 400
 
 
+# What is another one in each run, with a word for it and as an extended regular expression.
+VARIES = (
+    ("%object", "[0-9a-f]{2}/[0-9a-f]{38}"), ("%folder", "objects/[0-9a-f]{2}"), ("%commit", "[0-9a-f]{40}"),
+    ("%lock", "[.]locks/[A-Za-z0-9]{6}"), ("%index", "certrotate-index[.][0-9]+"),
+    ("%temporary", "certrotate-(scratch-)?[A-Za-z0-9]{6}|tmp_obj_[A-Za-z0-9_]+|[A-Za-z0-9_]*_git2_[A-Za-z0-9_]+"),
+    ("%time", "[0-9]{4}-[0-9]{2}-[0-9]{2}[^/]*"), ("%process", "/proc/[0-9]+"), ("%generation", "/g[0-9]+[.]"),
+    ("%pipe", "pipe:[][0-9]+"), ("%socket", "socket:[][0-9]+"), ("%inode", "anon_inode:[][a-z]+"),
+)
+OPENED = ("read", "write", "create")
+
+
 def role(text, root):
-    """What a path is for: where the world is, numbers of objects, times and random names aside."""
-    text = text.split("\t")[0].replace(root, "")
-    text = re.sub(r"objects/[0-9a-f]{2}/[0-9a-f]{38}", "objects/OBJECT", text)
-    text = re.sub(r"objects/[0-9a-f]{2}\b", "objects/FOLDER", text)
-    text = re.sub(r"\b[0-9a-f]{40}\b", "OBJECT", text)
-    text = re.sub(r"certrotate-\w{6}|tmp_obj_\w+|\w*_git2_\w+", "TEMPORARY", text)
-    text = re.sub(r"\d{4}-\d\d-\d\d\S*", "TIME", text)
-    text = re.sub(r"\b(pipe|socket|anon_inode):\S*", r"\1", text)
-    return re.sub(r"g\d+\.", "gN.", text)
+    """What a path is for: "/repository/certrotate.yml,read"."""
+    path, *more = text.split("\t")
+    path = path.removeprefix(root)
+    for word, pattern in VARIES:
+        path = re.sub(pattern, word, path)
+    return path + ("," + more[0] if more and more[0] in OPENED else "")
+
+
+def pattern_of(where, root):
+    """What the text of every call of that role matches, and of no other."""
+    path, _, opened = where.rpartition(",") if where.endswith(OPENED) else (where, "", "")
+    words = dict(VARIES)
+    parts = [f"({words[part]})" if part in words else escape(part) for part in re.split("(%[a-z]+)", path)]
+    return f"^({escape(root)})?{''.join(parts)}" + (f"\t{opened}$" if opened else "(\t|$)")
+
+
+def escape(text):
+    return re.sub(r"([][.^$*+?(){}|\\])", r"\\\1", text)
 
 
 class Calls:
@@ -63,13 +83,12 @@ class Calls:
         return (*scene.command, *(("--yes",) if scene.finish else ()))
 
     def lines(self, listed, root):
-        """(number, name, role) of each call that can fail."""
+        """(name, role) of each call that can fail."""
         with open(listed, encoding="utf-8", errors="replace") as file:
             for line in file:
                 words = line.rstrip("\n").split("\t", 5)
                 if len(words) == 6 and words[1] != "-":
-                    reads = words[5].endswith("\tread")
-                    yield int(words[1]), words[2], role(words[5], root) + (" read" if reads else "")
+                    yield words[2], role(words[5], root)
 
     def list(self, scene):
         listed = os.path.join(self.root, "calls-" + scene.name)
@@ -87,14 +106,15 @@ class Calls:
             self.chosen[scene.name] = []
             self.total += len(calls)
             count = collections.Counter()
-            for _, name, where in calls:
-                count[name] += 1
-                for fault in FAULTS[name]:
-                    if (name, where, fault) in self.first:
-                        rest.append((scene.name, (f"{name}/{count[name]}", fault)))
+            for name, where in calls:
+                count[name, where] += 1
+                for how in FAULTS[name]:
+                    fault = (f"{name}/{count[name, where]}@{where}", how)
+                    if (name, where, how) in self.first:
+                        rest.append((scene.name, fault))
                     else:
-                        self.first.add((name, where, fault))
-                        self.chosen[scene.name].append((f"{name}/{count[name]}", fault))
+                        self.first.add((name, where, how))
+                        self.chosen[scene.name].append(fault)
         for scene, fault in random.Random(self.seed).sample(rest, min(SAMPLE, len(rest))):
             self.chosen[scene].append(fault)
 
@@ -111,28 +131,27 @@ class Calls:
         return f"{fault[0]}:{fault[1]}"
 
     def inject(self, scene, world, before, fault):
-        number, how = fault
+        call, how = fault
+        nth, _, where = call.partition("@")
+        name = nth.split("/")[0]
         told = os.path.join(world.root, "..", f"told-{os.getpid()}")
-        listed = os.path.join(world.root, "..", f"listed-{os.getpid()}")
-        ended = world.run(*self.command(scene), before=(self.trace, "--fault", f"{number}:{how}", "--report", told, "--list",
-                                                        listed, "--deadline", "60"), deadline=120)
+        ended = world.run(*self.command(scene), before=(self.trace, "--fault", f"{nth}:{how}", "--where",
+                                                        pattern_of(where, world.root), "--report", told, "--deadline", "60"),
+                          deadline=120)
         with open(told, encoding="utf-8", errors="replace") as file:
             happened = file.read().split("\n")
-        name, nth = number.split("/")
-        named = [call for call in self.lines(listed, world.root) if call[1] == name]
-        met = named[int(nth) - 1][1:] if len(named) >= int(nth) else None
         if "late" in happened:
             ended.code = "late"
         bad = []
         if "faulted" in happened:
             bad = judge(scene, world, before, ended, re.compile(TEXTS.get(how, "^$")), self.program)
-            if met and met[0] in ("unlink", "unlinkat", "rmdir"):
+            if name in ("unlink", "unlinkat", "rmdir"):
                 bad = [text for text in bad if not text.startswith("left behind")]
             if how in ("EINTR", "short") and ended.code != scene.code:
                 bad.insert(0, "what every program has to go on from was an error")
         bad += [f"a process was left: {line}" for line in happened if line.startswith("left ")]
-        shown = f"{met}\nexit code {ended.code}\n{ended.out[-600:]}{ended.err[-1500:]}" if bad else ""
-        return "faulted" in happened, (*met, how) if met else None, bad, shown
+        shown = f"exit code {ended.code}\n{ended.out[-600:]}{ended.err[-1500:]}" if bad else ""
+        return "faulted" in happened, (name, where, how), bad, shown
 
     def saw(self, scene, key):
         self.reached.add(key)

@@ -24,14 +24,16 @@ def differences(wanted, got, where=""):
 
 
 def message(ended, scene):
-    """What the program says was wrong."""
+    """What the program says was wrong; check and status say some of it as a finding."""
+    if scene.command[0] in ("check", "status"):
+        return ended.err + ended.out
     if "--json" in scene.command and ended.out.strip():
         try:
             value = json.loads(ended.out)
             return f"{value.get('message', '')}\n{ended.err}"
         except (ValueError, AttributeError):
             pass
-    return ended.err + (ended.out if scene.command[0] in ("check", "status") else "")
+    return ended.err
 
 
 def judge(scene, world, before, ended, cause, resume):

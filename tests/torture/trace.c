@@ -4,7 +4,7 @@
  * children), or interferes with one of them:
  *
  *   trace [--list FILE] [--kill N:before | N:after] [--fault N:ERRNO | N:short | NAME/N:…]
- *         [--report FILE] [--deadline SECONDS] PROGRAM ARGUMENT...
+ *         [--where REGEX] [--report FILE] [--deadline SECONDS] PROGRAM ARGUMENT...
  *
  * Calls are counted from where the program has made itself undumpable (prctl(2)), which is its
  * first own act: what the loader does before is not the program's. --list writes a line for each
@@ -14,12 +14,14 @@
  *   - - exec - PID ARGUMENT...                    what a process that was started has become
  *
  * --kill takes the number of a change, --fault that of a call that can fail, or the Nth of those of
- * one name (how often a program waits is not the same twice). Ends with the
- * program's exit code, or 128 and its signal's number; with 125 where it cannot do what it was
- * asked for. --report says what happened: "killed", "faulted", "not reached", "late" (the deadline
- * passed) and a line "left PID NAME" for each process that outlived the program by 15 seconds.
+ * one name (how often a program waits is not the same twice); with --where only those count whose
+ * TEXT matches, an extended regular expression. Ends with the program's exit code, or 128 and its
+ * signal's number; with 125 where it cannot do what it was asked for. --report says what happened:
+ * "killed", "faulted", "not reached", "late" (the deadline passed) and a line "left PID NAME" for
+ * each process that outlived the program by 15 seconds.
  */
 #include <errno.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,6 +56,8 @@ struct trace {
 	FILE *report;
 	long kill_at, fault_at;
 	const char *fault_name; /* fault_at counts the calls of this name; NULL: all */
+	regex_t where;
+	bool has_where;
 	long named;
 	bool kill_after, shorten;
 	int error;
@@ -241,6 +245,8 @@ static bool is_to_fail(const struct thread *thread)
 		return trace.fault_at && thread->failing == trace.fault_at;
 	if (strlen(thread->call.kind->name) != len ||
 	    strncmp(thread->call.kind->name, trace.fault_name, len) != 0)
+		return false;
+	if (trace.has_where && regexec(&trace.where, thread->call.text, 0, NULL, 0) != 0)
 		return false;
 	return ++trace.named == trace.fault_at;
 }
@@ -465,6 +471,10 @@ static void take_option(const char *name, const char *value)
 		trace.list = open_out(value);
 	} else if (!strcmp(name, "--report")) {
 		trace.report = open_out(value);
+	} else if (!strcmp(name, "--where")) {
+		trace.has_where = !regcomp(&trace.where, value, REG_EXTENDED | REG_NOSUB);
+		if (!trace.has_where)
+			give_up("not a regular expression: %s", value);
 	} else if (!strcmp(name, "--deadline")) {
 		trace.deadline = (int)strtol(value, NULL, 10);
 	} else if (!strcmp(name, "--kill")) {
