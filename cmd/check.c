@@ -185,7 +185,7 @@ int cmd_check(const struct options *options, struct ui *ui, struct err *err)
 	buf_init(&checking.data, BUF_TEXT_MAX);
 	buf_init(&checking.metrics, BUF_TEXT_MAX);
 	rc = each_environment(options, ui, options->warning_days * DAY, check_one, &checking, err);
-	if (!rc && err_ailment())
+	if (err_ailment() && !err->msg[0])
 		rc = err_ailed(err);
 	if (rc) {
 		/* A plug-in says it in one line on standard output, whatever is wrong. */
@@ -205,6 +205,14 @@ int cmd_check(const struct options *options, struct ui *ui, struct err *err)
 	} else {
 		ui_out(ui, "CERTROTATE %s - %s |%s\n", level_names[checking.level],
 		       checking.text.data, checking.data.data);
+	}
+	/* Half an output would be taken for all of it. */
+	if (err->code || ui_flush(ui, err) || (err_ailment() && checking.level != LEVEL_UNKNOWN)) {
+		if (!err->code)
+			(void)err_ailed(err);
+		ui_error(ui, err);
+		err_clear(err);
+		checking.level = LEVEL_UNKNOWN;
 	}
 	js_free(checking.list);
 	buf_release(&checking.text);

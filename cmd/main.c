@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <locale.h>
 #include <malloc.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cmd/commands.h"
 #include "cmd/options.h"
@@ -60,13 +58,6 @@ static int run(int argc, char **argv, struct ui *ui, struct err *err)
 	return rc;
 }
 
-static bool is_hung_up(int fd)
-{
-	struct pollfd reader = {.fd = fd, .events = POLLOUT};
-
-	return poll(&reader, 1, 0) > 0 && (reader.revents & POLLERR);
-}
-
 int main(int argc, char **argv)
 {
 	struct err err = {0};
@@ -87,10 +78,9 @@ int main(int argc, char **argv)
 	/* A command that has said it all already, in its own words, leaves no message. */
 	if (rc < 0 && err.msg[0])
 		ui_error(&ui, &err);
-	/* Who reads no further (a pager, head) has seen enough: that changes nothing. */
-	if ((fflush(stdout) || ferror(stdout)) && !is_hung_up(STDOUT_FILENO)) {
-		(void)fputs("certrotate: cannot write to standard output\n", stderr);
-		rc = rc ? rc : ERR_FAIL;
+	if (ui_flush(&ui, &err)) {
+		ui_error(&ui, &err);
+		rc = rc ? rc : err.code;
 	}
 	return rc > 0 ? rc : err_exit_code(rc);
 }

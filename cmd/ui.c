@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "cmd/ui.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/strs.h"
 #include "base/sys.h"
 #include "cmd/wrap.h"
 
@@ -67,8 +70,39 @@ static size_t own_color_len(const struct ui *ui, const char *text)
 	return len > mark && !memcmp(text + len - mark, ui->mark, mark) ? len : 0;
 }
 
+static void note_unwritten(struct ui *ui)
+{
+	if (!ui->out_errno)
+		ui->out_errno = errno ? errno : EIO;
+}
+
+static void flush_out(struct ui *ui)
+{
+	if (fflush(stdout))
+		note_unwritten(ui);
+}
+
+static bool is_hung_up(int fd)
+{
+	struct pollfd reader = {.fd = fd, .events = POLLOUT};
+
+	return poll(&reader, 1, 0) > 0 && (reader.revents & POLLERR);
+}
+
+int ui_flush(struct ui *ui, struct err *err)
+{
+	int why;
+
+	flush_out(ui);
+	why = ui->out_errno;
+	ui->out_errno = 0;
+	if (!why || is_hung_up(STDOUT_FILENO))
+		return 0;
+	return err_sys(err, why, "cannot write to standard output");
+}
+
 /* One text, made harmless but for its newlines, tabs and our colours. */
-static void put(const struct ui *ui, FILE *file, const char *text)
+static void put(struct ui *ui, FILE *file, const char *text)
 {
 	struct buf safe;
 
@@ -88,7 +122,8 @@ static void put(const struct ui *ui, FILE *file, const char *text)
 			buf_addc(&safe, *text);
 		text += *text ? (colored ? colored : 1) : 0;
 	}
-	(void)fwrite(safe.data, 1, safe.len, file);
+	if (fwrite(safe.data, 1, safe.len, file) != safe.len && file == stdout)
+		note_unwritten(ui);
 	buf_release(&safe);
 }
 
@@ -188,26 +223,26 @@ void ui_init(struct ui *ui)
 	ui->log = (struct log){line, progress, output, ui, ui->color_err};
 }
 
-__attribute__((format(printf, 3, 0))) static void vput(const struct ui *ui, FILE *file,
-						       const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void vput(struct ui *ui, FILE *file, const char *fmt,
+						       va_list ap)
 {
-	char *text = NULL;
+	char *text = str_vfmt(fmt, ap);
 
-	if (vasprintf(&text, fmt, ap) < 0)
+	if (!text)
 		return;
 	put(ui, file, text);
 	free(text);
 }
 
 /* Sentences: broken between words where they go to a terminal. */
-__attribute__((format(printf, 4, 0))) static void vput_prose(const struct ui *ui, FILE *file,
+__attribute__((format(printf, 4, 0))) static void vput_prose(struct ui *ui, FILE *file,
 							     size_t indent, const char *fmt,
 							     va_list ap)
 {
+	char *text = str_vfmt(fmt, ap);
 	struct buf wrapped;
-	char *text = NULL;
 
-	if (vasprintf(&text, fmt, ap) < 0)
+	if (!text)
 		return;
 	buf_init(&wrapped, BUF_TEXT_MAX);
 	wrap_add(&wrapped, text, width_of(file), indent ? indent : strspn(text, " ") + 2);
@@ -249,7 +284,7 @@ void ui_say(struct ui *ui, const char *fmt, ...)
 
 void ui_error(struct ui *ui, const struct err *err)
 {
-	(void)fflush(stdout);
+	flush_out(ui);
 	ui_say(ui, "%scertrotate: %s%s", color(ui, ui->color_err, UI_RED), err->msg,
 	       color(ui, ui->color_err, UI_PLAIN));
 	if (err->hint[0])
@@ -304,7 +339,7 @@ size_t ui_findings(struct ui *ui, const struct findings *findings)
 	struct finding_groups groups;
 	size_t hidden = 0;
 
-	(void)fflush(stdout);
+	flush_out(ui);
 	end_line(ui);
 	if (findings_group(&groups, findings, NULL))
 		return findings_count(findings, SEVERITY_BLOCK);
@@ -335,7 +370,7 @@ bool ui_confirm(struct ui *ui, const char *question)
 	end_line(ui);
 	if (!ui->ask)
 		return false;
-	(void)fflush(stdout);
+	flush_out(ui);
 	put(ui, stderr, question);
 	(void)fputs(" [y/N] ", stderr);
 	(void)fflush(stderr);
@@ -361,7 +396,8 @@ int ui_json(struct ui *ui, struct json *value, struct err *err)
 	buf_init(&text, BUF_TEXT_MAX);
 	rc = js_dump(&text, value, true, err);
 	if (!rc && fwrite(text.data, 1, text.len, stdout) != text.len)
-		rc = err_set(err, ERR_FAIL, "cannot write to standard output");
+		note_unwritten(ui);
+	rc = rc ? rc : ui_flush(ui, err);
 	buf_release(&text);
 	js_free(value);
 	return rc;

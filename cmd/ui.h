@@ -27,6 +27,7 @@ struct ui {
 	bool verbose;
 	bool progress_shown;
 	bool mid_line;	    /* a child's output has not ended its line */
+	int out_errno;	    /* why standard output could not be written; 0: it could */
 	struct strip strip; /* of a child's output */
 	struct log log;
 	/* Our own colours, with a number in them that no text from outside can know. */
@@ -55,6 +56,11 @@ size_t ui_findings(struct ui *ui, const struct findings *findings);
 void ui_clear_progress(struct ui *ui);
 /* "question [y/N] ": true for y or yes. False where nobody can answer. */
 bool ui_confirm(struct ui *ui, const char *question);
+/*
+ * Writes out what waits for standard output; an error where not all of it could be written, once.
+ * Who reads no further (a pager, head) has seen enough: that is none.
+ */
+int ui_flush(struct ui *ui, struct err *err);
 /* Prints a JSON document and frees it. */
 int ui_json(struct ui *ui, struct json *value, struct err *err);
 struct json *ui_findings_json(const struct findings *findings);

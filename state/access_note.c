@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "state/access_internal.h"
+#include "base/strs.h"
 
 #define NAMES_SHOWN 5
 
@@ -49,8 +50,7 @@ int access_note_add(struct access_notes *notes, const char *check, const char *k
 	int rc;
 
 	va_start(ap, reason);
-	if (vasprintf(&text, reason, ap) < 0)
-		text = NULL;
+	text = str_vfmt(reason, ap);
 	va_end(ap);
 	rc = same && text ? 0 : err_nomem(err);
 	if (!rc && !strmap_get(&notes->index, same, &at)) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "state/census_internal.h"
+#include "base/strs.h"
 #include "state/login.h"
 
 #define ABOUT_COLUMNS	2
@@ -85,8 +86,7 @@ int census_not_asked(struct census_server *server, const char *advice, struct er
 	va_list ap;
 
 	va_start(ap, why);
-	if (vasprintf(&server->why, why, ap) < 0)
-		server->why = NULL;
+	server->why = str_vfmt(why, ap);
 	va_end(ap);
 	server->advice = advice ? strdup(advice) : NULL;
 	return server->why && (!advice || server->advice) ? 0 : err_nomem(err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "state/verify_impl.h"
+#include "base/strs.h"
 
 #define PAUSE_FIRST_MS	 250
 #define PAUSE_LONGEST_MS 5000
@@ -27,13 +28,12 @@ int verify_say(struct subject *subject, enum check check, enum severity severity
 	bool place = check == CHECK_ENDPOINT;
 	bool which = address && address[0] && (place || subject->addresses > 1);
 	char where[RESOLVE_TEXT_SIZE + 32] = "";
-	char *text = NULL;
+	char *text;
 	va_list ap;
 	int rc;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = str_vfmt(fmt, ap);
 	va_end(ap);
 	if (!text)
 		return err_nomem(err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "base/finding.h"
+#include "base/strs.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,8 +15,7 @@ int findings_add(struct findings *list, const char *check, enum severity severit
 	va_list ap;
 
 	va_start(ap, reason);
-	if (vasprintf(&finding.reason, reason, ap) < 0)
-		finding.reason = NULL;
+	finding.reason = str_vfmt(reason, ap);
 	va_end(ap);
 	if (list->count == list->cap) {
 		size_t cap = list->cap ? list->cap * 2 : 16;

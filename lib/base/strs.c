@@ -33,12 +33,11 @@ int strs_add(struct strs *strs, const char *text, struct err *err)
 
 int strs_addf(struct strs *strs, struct err *err, const char *fmt, ...)
 {
-	char *text = NULL;
+	char *text;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = str_vfmt(fmt, ap);
 	va_end(ap);
 	return push(strs, text, err);
 }
@@ -220,16 +219,23 @@ bool str_ends(const char *text, const char *suffix)
 	return len >= tail && !strcmp(text + len - tail, suffix);
 }
 
-char *str_fmt(const char *fmt, ...)
+char *str_vfmt(const char *fmt, va_list ap)
 {
 	char *text = NULL;
+
+	if (vasprintf(&text, fmt, ap) >= 0)
+		return text;
+	(void)err_nomem(NULL);
+	return NULL;
+}
+
+char *str_fmt(const char *fmt, ...)
+{
+	char *text;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0) {
-		(void)err_nomem(NULL);
-		text = NULL;
-	}
+	text = str_vfmt(fmt, ap);
 	va_end(ap);
 	return text;
 }

@@ -6,6 +6,7 @@
 #ifndef BASE_STRS_H
 #define BASE_STRS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +57,7 @@ bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
 /* Allocated printf; NULL when out of memory. */
 char *str_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *str_vfmt(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 /* The item nearest to word by edit distance, or NULL where none is close ("did you mean"). */
 const char *str_nearest(const char *word, const char *const *items, size_t count);
 

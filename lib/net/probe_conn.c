@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/strs.h"
 #include "net/probe_impl.h"
 
 /* Reads of one round: a server that floods must not keep the others waiting. */
@@ -26,14 +27,13 @@ static void on_handshake(struct probe_conn *conn);
 
 void probe_conn_say(struct probe_conn *conn, enum probe_outcome outcome, const char *fmt, ...)
 {
-	char *text = NULL;
 	struct buf buf;
+	char *text;
 	va_list ap;
 
 	conn->result->outcome = outcome;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = str_vfmt(fmt, ap);
 	va_end(ap);
 	buf_init(&buf, MESSAGE_MAX);
 	buf_addf(&buf, "%s: %s", conn->label, text ? text : "out of memory");
