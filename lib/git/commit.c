@@ -2,7 +2,6 @@
 /* Commits made from a parent's tree. */
 #include "git/commit.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -116,7 +115,7 @@ static int plan_update(git_tree_update *out, struct repo *repo, git_tree *tree,
 		       const struct change *change, struct err *err)
 {
 	git_filemode_t mode;
-	int code = 0, rc = old_mode(&mode, tree, change->path, err);
+	int rc = old_mode(&mode, tree, change->path, err);
 
 	if (rc)
 		return rc;
@@ -132,10 +131,10 @@ static int plan_update(git_tree_update *out, struct repo *repo, git_tree *tree,
 		out->filemode = !change->data	     ? GIT_FILEMODE_UNREADABLE
 				: change->executable ? GIT_FILEMODE_BLOB_EXECUTABLE
 						     : GIT_FILEMODE_BLOB;
-	errno = 0;
-	if (change->data)
-		code = git_blob_create_from_buffer(&out->id, repo->git, change->data, change->len);
-	return code < 0 ? store_failed(errno, change->path, err) : 0;
+	if (change->data &&
+	    git_blob_create_from_buffer(&out->id, repo->git, change->data, change->len) < 0)
+		return git_fail(err, "cannot store %s", change->path);
+	return 0;
 }
 
 static int check_changes(struct repo *repo, const struct change *changes, size_t count,
@@ -166,7 +165,7 @@ static int make_tree(git_oid *out, struct repo *repo, git_commit *parent,
 	git_tree_update *updates = calloc(count ? count : 1, sizeof(*updates));
 	git_tree *tree = NULL;
 	size_t used = 0;
-	int code = 0, rc = check_changes(repo, changes, count, err);
+	int rc = check_changes(repo, changes, count, err);
 
 	if (!rc && !updates)
 		rc = err_nomem(err);
@@ -178,11 +177,8 @@ static int make_tree(git_oid *out, struct repo *repo, git_commit *parent,
 		    updates[used].filemode != GIT_FILEMODE_UNREADABLE)
 			used++;
 	}
-	errno = 0;
-	if (!rc && used)
-		code = git_tree_create_updated(out, repo->git, tree, used, updates);
-	if (code < 0)
-		rc = store_failed(errno, "the tree of a commit", err);
+	if (!rc && used && git_tree_create_updated(out, repo->git, tree, used, updates) < 0)
+		rc = git_fail(err, "cannot make the tree of a commit");
 	if (!rc && (!used || git_oid_equal(out, git_tree_id(tree))))
 		rc = err_set(err, ERR_NOENT, "nothing to commit: all files are so already");
 	git_tree_free(tree);
@@ -282,7 +278,7 @@ static int make_commit(struct oid *out, struct repo *repo, const git_oid *tree_i
 	struct oid tree_hex, parent_hex;
 	git_oid id;
 	bool sign;
-	int code, rc = wants_signature(&sign, repo, err);
+	int rc = wants_signature(&sign, repo, err);
 
 	if (rc)
 		return rc;
@@ -292,13 +288,10 @@ static int make_commit(struct oid *out, struct repo *repo, const git_oid *tree_i
 		return make_signed(out, repo, &tree_hex, &parent_hex, message, author, committer,
 				   err);
 	}
-	errno = 0;
-	code = git_tree_lookup(&tree, repo->git, tree_id);
-	if (code >= 0)
-		code = git_commit_create(&id, repo->git, NULL, author, committer, NULL, message,
-					 tree, 1, parents);
-	if (code < 0)
-		rc = store_failed(errno, "a commit", err);
+	if (git_tree_lookup(&tree, repo->git, tree_id) < 0 ||
+	    git_commit_create(&id, repo->git, NULL, author, committer, NULL, message, tree, 1,
+			      parents) < 0)
+		rc = git_fail(err, "cannot make a commit");
 	else
 		oid_from_git(out, &id);
 	git_tree_free(tree);

@@ -24,8 +24,13 @@ struct repo {
 	bool finishes;
 };
 
-/* libgit2's reason behind the text; ERR_FAIL. */
+/*
+ * libgit2's reason behind the text; ERR_FAIL. Where a file of an object cannot be opened, read
+ * or written libgit2 1.5.1 says that there is no such object or reference: errno is what it met
+ * then, and the reason; ERR_MACHINE.
+ */
 int git_fail(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define GIT_DAMAGE_HINT "where 'git fsck' finds the clone damaged, make a new one"
 int oid_to_git(git_oid *out, const struct oid *oid, struct err *err);
 void oid_from_git(struct oid *out, const git_oid *oid);
 /* The short form for messages: "1234567890". */
@@ -37,11 +42,6 @@ int lookup_tree(git_tree **out, struct repo *repo, const struct oid *commit, str
 struct change;
 int check_stored(struct repo *repo, const struct oid *commit, const struct change *changes,
 		 size_t count, struct err *err);
-/*
- * "cannot store WHAT: …" for a write to the objects that failed. why: errno then, because where a
- * write(2) fails libgit2 1.5.1 has no more to say than that it had not found the object before.
- */
-int store_failed(int why, const char *what, struct err *err);
 /* The files that differ between two commits, without rename detection; git_diff_free. */
 int diff_commits(git_diff **out, struct repo *repo, const struct oid *from, const struct oid *to,
 		 struct err *err);

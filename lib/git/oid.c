@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,8 +51,15 @@ void oid_from_git(struct oid *out, const git_oid *oid)
 	(void)git_oid_tostr(out->hex, sizeof(out->hex), oid);
 }
 
+static bool is_lack(int why)
+{
+	return why == EIO || why == ENOSPC || why == EDQUOT || why == EROFS || why == EMFILE ||
+	       why == ENFILE || why == ENOMEM;
+}
+
 int git_fail(struct err *err, const char *fmt, ...)
 {
+	int why = errno;
 	const git_error *last = git_error_last();
 	char text[1024];
 	va_list ap;
@@ -59,6 +67,8 @@ int git_fail(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (last && last->klass != GIT_ERROR_OS && is_lack(why))
+		return err_sys(err, why, "%s", text);
 	return err_reason(err, ERR_FAIL, last && last->message ? last->message : "no reason given",
 			  "%s", text);
 }

@@ -58,7 +58,7 @@ static int unreadable(const char *path, const struct oid *commit, struct err *er
 {
 	int rc = git_fail(err, "cannot read %s in commit " OID_SHORT, path, commit->hex);
 
-	(void)err_hint_default(err, "where 'git fsck' finds the clone damaged, make a new one");
+	(void)err_hint_default(err, GIT_DAMAGE_HINT);
 	return rc;
 }
 

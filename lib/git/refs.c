@@ -69,12 +69,15 @@ int repo_ref(struct oid *out, struct repo *repo, const char *ref, struct err *er
 		code = git_reference_resolve(&direct, found);
 	if (!code)
 		code = git_reference_peel(&object, direct, GIT_OBJECT_COMMIT);
-	if (code == GIT_ENOTFOUND && !direct)
-		rc = no_ref(ref, err);
-	else if (code < 0)
-		rc = git_fail(err, "cannot read %s", ref);
-	else
+	if (!code) {
 		oid_from_git(out, git_object_id(object));
+	} else if (direct) {
+		rc = git_fail(err, "%s: what it names is missing or cannot be read", ref);
+		(void)err_hint_default(err, GIT_DAMAGE_HINT);
+	} else {
+		rc = code == GIT_ENOTFOUND ? no_ref(ref, err)
+					   : git_fail(err, "cannot read %s", ref);
+	}
 	git_object_free(object);
 	git_reference_free(direct);
 	git_reference_free(found);

@@ -36,16 +36,6 @@ static int not_stored(struct repo *repo, struct err *err)
 	return rc;
 }
 
-int store_failed(int why, const char *what, struct err *err)
-{
-	const git_error *last = git_error_last();
-	bool lost = !last || last->klass == GIT_ERROR_ODB;
-
-	if (lost && why && why != ENOENT && why != EEXIST)
-		return err_sys(err, why, "cannot store %s", what);
-	return git_fail(err, "cannot store %s", what);
-}
-
 static bool has_entry(git_odb *odb, git_tree *tree, const char *path)
 {
 	git_tree_entry *entry = NULL;

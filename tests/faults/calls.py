@@ -29,9 +29,11 @@ FAULTS = {
     "getrandom": (), "clone": ("EAGAIN", "ENOMEM"), "fork": ("EAGAIN",), "vfork": ("EAGAIN",),
     "memfd_create": ("EMFILE",), "mlock": ("ENOMEM",), "socket": ("EMFILE",),
 }
+# libgit2 does not keep why an object's file could not be opened where it looks further in the packs.
+UNREADABLE = "missing or cannot be read"
 TEXTS = {
-    "EIO": "Input/output error|missing or cannot be read|failed to stat", "ENOSPC": "No space left on device", "EROFS": "Read-only file system",
-    "EMFILE": "Too many open files", "EINTR": "Interrupted system call", "EPERM": "Operation not permitted",
+    "EIO": f"Input/output error|{UNREADABLE}|failed to stat", "ENOSPC": "No space left on device", "EROFS": "Read-only file system",
+    "EMFILE": f"Too many open files|{UNREADABLE}", "EINTR": "Interrupted system call", "EPERM": "Operation not permitted",
     "EAGAIN": "Resource temporarily unavailable", "ENOMEM": "Cannot allocate memory|out of memory",
     "ENOLCK": "No locks available",
 }
