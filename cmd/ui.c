@@ -18,6 +18,8 @@
 #include "base/sys.h"
 #include "cmd/wrap.h"
 
+#define OUT_KEPT     ((size_t)64 << 10)
+#define OUT_MAX	     (BUF_TEXT_MAX + OUT_KEPT)
 #define NAMES_SHOWN  6 /* of those of whom the same is said */
 #define NAMES_SIZE   2048
 #define GROUPS_SHOWN 10 /* of one check */
@@ -76,10 +78,32 @@ static void note_unwritten(struct ui *ui)
 		ui->out_errno = errno ? errno : EIO;
 }
 
+/*
+ * Standard output is not stdio's: that throws away what a signal kept it from writing, and forgets
+ * why a write failed.
+ */
 static void flush_out(struct ui *ui)
 {
-	if (fflush(stdout))
-		note_unwritten(ui);
+	size_t done = 0;
+
+	while (done < ui->out.len) {
+		ssize_t put = write(STDOUT_FILENO, ui->out.data + done, ui->out.len - done);
+
+		if (put < 0 && errno != EINTR) {
+			note_unwritten(ui);
+			break;
+		}
+		done += put > 0 ? (size_t)put : 0;
+	}
+	buf_release(&ui->out);
+	buf_init(&ui->out, OUT_MAX);
+}
+
+static void put_out(struct ui *ui, const char *data, size_t len)
+{
+	buf_add(&ui->out, data, len);
+	if (ui->out_tty || ui->out.len >= OUT_KEPT)
+		flush_out(ui);
 }
 
 static bool is_hung_up(int fd)
@@ -122,8 +146,10 @@ static void put(struct ui *ui, FILE *file, const char *text)
 			buf_addc(&safe, *text);
 		text += *text ? (colored ? colored : 1) : 0;
 	}
-	if (fwrite(safe.data, 1, safe.len, file) != safe.len && file == stdout)
-		note_unwritten(ui);
+	if (file == stdout)
+		put_out(ui, safe.data, safe.len);
+	else
+		(void)fwrite(safe.data, 1, safe.len, file);
 	buf_release(&safe);
 }
 
@@ -215,10 +241,12 @@ void ui_init(struct ui *ui)
 	bool dumb = !term || !strcmp(term, "dumb"), colors;
 
 	*ui = (struct ui){0};
+	buf_init(&ui->out, OUT_MAX);
 	colors = !dumb && (!no_color || !no_color[0]) && make_colors(ui);
 	ui->progress = isatty(STDERR_FILENO) && !dumb;
 	ui->color_err = isatty(STDERR_FILENO) && colors;
-	ui->color_out = isatty(STDOUT_FILENO) && colors;
+	ui->out_tty = isatty(STDOUT_FILENO);
+	ui->color_out = ui->out_tty && colors;
 	ui->ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	ui->log = (struct log){line, progress, output, ui, ui->color_err};
 }
@@ -395,8 +423,8 @@ int ui_json(struct ui *ui, struct json *value, struct err *err)
 	ui_clear_progress(ui);
 	buf_init(&text, BUF_TEXT_MAX);
 	rc = js_dump(&text, value, true, err);
-	if (!rc && fwrite(text.data, 1, text.len, stdout) != text.len)
-		note_unwritten(ui);
+	if (!rc)
+		put_out(ui, text.data, text.len);
 	rc = rc ? rc : ui_flush(ui, err);
 	buf_release(&text);
 	js_free(value);

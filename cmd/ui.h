@@ -8,6 +8,7 @@
 #define CMD_UI_H
 
 #include <stdbool.h>
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/finding.h"
 #include "base/json.h"
@@ -27,6 +28,8 @@ struct ui {
 	bool verbose;
 	bool progress_shown;
 	bool mid_line;	    /* a child's output has not ended its line */
+	bool out_tty;	    /* standard output is a terminal: nothing waits */
+	struct buf out;	    /* what waits for it */
 	int out_errno;	    /* why standard output could not be written; 0: it could */
 	struct strip strip; /* of a child's output */
 	struct log log;

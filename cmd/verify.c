@@ -69,11 +69,15 @@ static int read_before(struct baseline *out, const struct session *session, stru
 					: js_str(last, "phase", ""),
 				 active ? direction_name(store->under_way.direction)
 					: js_str(last, "direction", ""));
-	int rc = path && key ? baseline_read(out, path, key, NULL) : err_nomem(err);
+	int rc = path && key ? baseline_read(out, path, key, err) : err_nomem(err);
 
 	free(path);
 	free(key);
-	return rc == ERR_NOENT ? 0 : rc;
+	if (rc == ERR_NOENT) {
+		err_clear(err);
+		rc = 0;
+	}
+	return rc;
 }
 
 static int look(struct verify_result *result, struct session *session, struct live *live,

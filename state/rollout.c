@@ -334,8 +334,14 @@ static int look(struct session *session, const struct plan *plan, bool before,
 	struct baseline figures = BASELINE_INIT;
 	int rc = path && key ? 0 : err_nomem(err);
 
-	if (!rc && !before && !baseline_read(&figures, path, key, NULL))
+	if (!rc && !before)
+		rc = baseline_read(&figures, path, key, err);
+	if (rc == ERR_NOENT) {
+		err_clear(err);
+		rc = 0;
+	} else if (!rc && !before) {
 		input->before = &figures;
+	}
 	rc = rc ? rc : verify_run(result, session, input, err);
 	if (!rc && before)
 		rc = baseline_write(path, key, result->evidence, err);
