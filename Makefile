@@ -44,7 +44,7 @@ Q = $(if $(V),,@)
 SAY = $(if $(V),@:,@printf '  %-4s %s\n')
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
-ROOMS = base secret pki vault inventory git proc net safety
+ROOMS = base secret pki vault inventory git proc net safety outside
 LIB_SRC = $(sort $(wildcard $(ROOMS:%=lib/%/*.c) state/*.c))
 CMD_SRC = $(sort $(wildcard cmd/*.c))
 SUPPORT_SRC = $(sort $(wildcard tests/support/*.c))
