@@ -33,6 +33,14 @@ const char *git_flow_name(enum git_flow flow)
 	return flow < FLOW__MAX ? names[flow] : "";
 }
 
+const char *forge_kind_name(enum forge_kind kind)
+{
+	static const char *const names[FORGE__MAX] = {
+		[FORGE_GITLAB] = "gitlab", [FORGE_GITHUB] = "github", [FORGE_FORGEJO] = "forgejo"};
+
+	return kind < FORGE__MAX ? names[kind] : "";
+}
+
 const char *ca_keys_name(enum ca_keys ca_keys)
 {
 	static const char *const names[CA_KEYS__MAX] = {

@@ -29,6 +29,7 @@
 #define ENVIRONMENT_NAME_MAX 64
 
 enum git_flow { FLOW_DIRECT, FLOW_MERGE_REQUEST, FLOW__MAX };
+enum forge_kind { FORGE_GITLAB, FORGE_GITHUB, FORGE_FORGEJO, FORGE__MAX };
 enum ca_keys { CA_KEYS_KEEP, CA_KEYS_DISCARD, CA_KEYS__MAX };
 enum endpoint_protocol {
 	ENDPOINT_POSTGRES,	  /* SSLRequest, then TLS */
@@ -68,6 +69,20 @@ struct endpoints {
 	size_t cap;
 };
 
+/*
+ * The service where merge requests are opened. NULL, empty or FORGE__MAX: not given; kind, url and
+ * project follow from the remote's URL then. At most one of the tokens is given.
+ */
+struct forge_config {
+	enum forge_kind kind;
+	char *url;     /* "https://git.example.com:8443/prefix", without a slash at the end */
+	char *project; /* "group/subgroup/project" */
+	char *token_file;
+	char *token_env;
+	struct strs token_command;
+	char *ca_file; /* for this service alone; as token_file absolute or below the repository */
+};
+
 struct environment {
 	char *name;
 	/* Relative to the repository, inside it (symbolic links counted). */
@@ -82,6 +97,7 @@ struct environment {
 	char *base;   /* branch */
 	char *remote; /* a remote's name */
 	bool push;
+	struct forge_config forge;
 	struct rollout rollout[ROLLOUT__MAX];
 	struct rollout check;	    /* what looks at the hosts' files; empty: nothing does */
 	bool endpoints_given;	    /* false: the chain's servers, see environment_endpoints */
@@ -178,6 +194,7 @@ void endpoints_leave_out(struct endpoints *endpoints, const struct strs *names);
 void endpoints_release(struct endpoints *endpoints);
 
 const char *git_flow_name(enum git_flow flow);
+const char *forge_kind_name(enum forge_kind kind); /* "gitlab" */
 const char *ca_keys_name(enum ca_keys ca_keys);
 const char *endpoint_protocol_name(enum endpoint_protocol protocol);
 const char *rollout_phase_name(enum rollout_phase phase);

@@ -12,12 +12,8 @@
 #define PLACEHOLDER "{env}"
 #define VALUE_MAX   ((size_t)64 << 10)
 
-/*
- * The node that decides a value: the environment's own, else that of defaults. NULL where neither
- * says anything, or where the first that does says null. inner is a key inside key, or NULL.
- */
-static const struct yaml_node *pick(const struct config_layers *layers, const char *key,
-				    const char *inner)
+const struct yaml_node *layer_pick(const struct config_layers *layers, const char *key,
+				   const char *inner)
 {
 	const struct yaml_node *const sources[] = {layers->own, layers->defaults};
 
@@ -161,9 +157,8 @@ static int words(char **out, const struct config_layers *layers, const struct ya
 	return rc;
 }
 
-/* The text that key has, or fallback (NULL for none); expanded. */
-static int text_of(char **out, const struct config_layers *layers, const struct yaml_node *node,
-		   const char *fallback, struct err *err)
+int layer_text(char **out, const struct config_layers *layers, const struct yaml_node *node,
+	       const char *fallback, struct err *err)
 {
 	if (yaml_is_null(node) && !fallback)
 		return 0;
@@ -218,7 +213,7 @@ int step_build(struct rollout_step *out, const struct config_layers *layers,
 	if (!rc)
 		rc = words(&out->skip_tags, layers, yaml_get(yaml, node, "skip_tags"), err);
 	if (!rc)
-		rc = text_of(&out->limit, layers, yaml_get(yaml, node, "limit"), NULL, err);
+		rc = layer_text(&out->limit, layers, yaml_get(yaml, node, "limit"), NULL, err);
 	if (!rc && !yaml_is_null(args)) {
 		rc = check_extra_args(layers, args, err);
 		if (!rc)
@@ -244,7 +239,7 @@ static int default_step(struct rollout_step *out, const struct config_layers *la
 static int steps_build(struct rollout *out, const struct config_layers *layers, const char *key,
 		       const char *fallback, struct err *err)
 {
-	const struct yaml_node *list = pick(layers, "rollout", key);
+	const struct yaml_node *list = layer_pick(layers, "rollout", key);
 	size_t count = list ? list->count : fallback != NULL;
 	const struct yaml_node *m = list ? list->first : NULL;
 	int rc = 0;
@@ -268,7 +263,7 @@ static int steps_build(struct rollout *out, const struct config_layers *layers, 
 static int check_canaries(const struct environment *env, const struct config_layers *layers,
 			  enum rollout_phase phase, struct err *err)
 {
-	const struct yaml_node *list = pick(layers, "rollout", rollout_phase_name(phase));
+	const struct yaml_node *list = layer_pick(layers, "rollout", rollout_phase_name(phase));
 
 	for (const struct yaml_node *m = list ? list->first : NULL; m; m = m->next) {
 		const struct yaml_node *canary = yaml_get(layers->yaml, m, "canary");
@@ -327,10 +322,10 @@ static int endpoint_build(struct endpoint *out, const struct config_layers *laye
 	const struct yaml *yaml = layers->yaml;
 	const struct yaml_node *protocol = yaml_get(yaml, node, "protocol");
 	int64_t port = CONFIG_PORT;
-	int rc = text_of(&out->name, layers, yaml_get(yaml, node, "name"), NULL, err);
+	int rc = layer_text(&out->name, layers, yaml_get(yaml, node, "name"), NULL, err);
 
 	if (!rc)
-		rc = text_of(&out->address, layers, yaml_get(yaml, node, "address"), NULL, err);
+		rc = layer_text(&out->address, layers, yaml_get(yaml, node, "address"), NULL, err);
 	if (!rc && out->name &&
 	    (strpbrk(out->name, " /@") || (out->address && strpbrk(out->address, " /@"))))
 		rc = yaml_err(yaml, node, ERR_USAGE, err,
@@ -347,7 +342,7 @@ static int endpoint_build(struct endpoint *out, const struct config_layers *laye
 static int endpoints_build(struct environment *env, const struct config_layers *layers,
 			   struct err *err)
 {
-	const struct yaml_node *list = pick(layers, "endpoints", NULL);
+	const struct yaml_node *list = layer_pick(layers, "endpoints", NULL);
 	struct strmap seen = STRMAP_INIT;
 	int rc = 0;
 
@@ -376,7 +371,7 @@ static int endpoints_build(struct environment *env, const struct config_layers *
 static int file_of(char **out, const struct config_layers *layers, const char *key,
 		   const char *first, const char *second, bool real, struct err *err)
 {
-	const struct yaml_node *node = pick(layers, key, NULL);
+	const struct yaml_node *node = layer_pick(layers, key, NULL);
 	const char *const candidates[] = {first, second};
 	char *path = NULL, *full = NULL;
 	int rc = 0;
@@ -411,7 +406,7 @@ static int file_of(char **out, const struct config_layers *layers, const char *k
 
 static int files_build(struct environment *env, const struct config_layers *layers, struct err *err)
 {
-	const struct yaml_node *password = pick(layers, "vault_password", NULL);
+	const struct yaml_node *password = layer_pick(layers, "vault_password", NULL);
 	int rc = file_of(&env->inventory, layers, "inventory", "environments/{env}", NULL, false,
 			 err);
 
@@ -430,29 +425,16 @@ static int files_build(struct environment *env, const struct config_layers *laye
 	return rc;
 }
 
-/* git would take a name with a leading dash for an option. */
-static int git_name(char **out, const struct config_layers *layers, const char *key,
-		    const char *fallback, struct err *err)
-{
-	const struct yaml_node *node = pick(layers, "git", key);
-	int rc = text_of(out, layers, node, fallback, err);
-
-	if (!rc && *out && ((*out)[0] == '-' || strpbrk(*out, " ~^:?*[\\") || strstr(*out, "..")))
-		rc = yaml_err(layers->yaml, node, ERR_USAGE, err, "'%s' is no name of a %s", *out,
-			      !strcmp(key, "base") ? "branch" : "remote");
-	return rc;
-}
-
 /* A certificate without its key opens nothing, and a key alone neither. */
 static int census_build(struct environment *env, const struct config_layers *layers,
 			struct err *err)
 {
-	const struct yaml_node *certificate = pick(layers, "census", "certificate");
-	const struct yaml_node *key = pick(layers, "census", "key");
-	const struct yaml_node *quiet = pick(layers, "census", "quiet");
-	const struct yaml_node *samples = pick(layers, "census", "samples");
-	const struct yaml_node *playbook = pick(layers, "census", "playbook");
-	const struct yaml_node *user = pick(layers, "census", "user");
+	const struct yaml_node *certificate = layer_pick(layers, "census", "certificate");
+	const struct yaml_node *key = layer_pick(layers, "census", "key");
+	const struct yaml_node *quiet = layer_pick(layers, "census", "quiet");
+	const struct yaml_node *samples = layer_pick(layers, "census", "samples");
+	const struct yaml_node *playbook = layer_pick(layers, "census", "playbook");
+	const struct yaml_node *user = layer_pick(layers, "census", "user");
 	int64_t number = 4;
 	int rc = 0;
 
@@ -479,34 +461,21 @@ static int census_build(struct environment *env, const struct config_layers *lay
 static int values_build(struct environment *env, const struct config_layers *layers,
 			struct err *err)
 {
-	const struct yaml_node *ca_keys = pick(layers, "ca_keys", NULL);
-	const struct yaml_node *flow = pick(layers, "git", "flow");
-	const struct yaml_node *push = pick(layers, "git", "push");
+	const struct yaml_node *ca_keys = layer_pick(layers, "ca_keys", NULL);
 	int rc;
 
 	env->ca_keys = ca_keys && !strcmp(ca_keys->value, ca_keys_name(CA_KEYS_DISCARD))
 			       ? CA_KEYS_DISCARD
 			       : CA_KEYS_KEEP;
-	env->flow = flow && !strcmp(flow->value, git_flow_name(FLOW_MERGE_REQUEST))
-			    ? FLOW_MERGE_REQUEST
-			    : FLOW_DIRECT;
-	env->push = true;
-	if (push)
-		(void)yaml_bool(push, &env->push);
-	if (env->flow == FLOW_MERGE_REQUEST && !env->push)
-		return yaml_err(layers->yaml, push, ERR_USAGE, err,
-				"flow merge_request needs push: true");
 	rc = census_build(env, layers, err);
 	if (!rc)
-		rc = git_name(&env->base, layers, "base", "dev", err);
+		rc = git_build(env, layers, err);
 	if (!rc)
-		rc = git_name(&env->remote, layers, "remote", "origin", err);
+		rc = layer_text(&env->login_user, layers, layer_pick(layers, "login", "user"),
+				"postgres", err);
 	if (!rc)
-		rc = text_of(&env->login_user, layers, pick(layers, "login", "user"), "postgres",
-			     err);
-	if (!rc)
-		rc = text_of(&env->login_database, layers, pick(layers, "login", "database"),
-			     "postgres", err);
+		rc = layer_text(&env->login_database, layers,
+				layer_pick(layers, "login", "database"), "postgres", err);
 	return rc;
 }
 
@@ -554,8 +523,7 @@ void environment_release(struct environment *env)
 	free(env->certs);
 	free(env->keys);
 	free(env->vault_password);
-	free(env->base);
-	free(env->remote);
+	git_release(env);
 	free(env->login_user);
 	free(env->login_database);
 	free(env->census_user);

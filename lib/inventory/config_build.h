@@ -19,6 +19,10 @@ struct config_layers {
 int environment_build(struct environment *out, const struct config_layers *layers, struct err *err);
 void environment_release(struct environment *env);
 
+/* The keys of "git". */
+int git_build(struct environment *out, const struct config_layers *layers, struct err *err);
+void git_release(struct environment *env);
+
 /* node is the application's mapping. */
 int application_build(struct application *out, const char *root, const struct yaml *yaml,
 		      const struct yaml_node *node, struct err *err);
@@ -28,6 +32,15 @@ void application_release(struct application *application);
 int step_build(struct rollout_step *out, const struct config_layers *layers,
 	       const struct yaml_node *node, struct err *err);
 void step_release(struct rollout_step *step);
+/*
+ * The node that decides a value: the environment's own, else that of defaults. NULL where neither
+ * says anything, or where the first that does says null. inner is a key inside key, or NULL.
+ */
+const struct yaml_node *layer_pick(const struct config_layers *layers, const char *key,
+				   const char *inner);
+/* The node's text, or fallback (NULL for none), expanded. */
+int layer_text(char **out, const struct config_layers *layers, const struct yaml_node *node,
+	       const char *fallback, struct err *err);
 /* A copy of a scalar's text with "{env}" replaced. */
 int layer_expand(char **out, const struct config_layers *layers, const char *text, struct err *err);
 /* As layer_expand of the node's text, and inside the repository. */

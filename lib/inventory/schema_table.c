@@ -8,10 +8,29 @@
 
 static const char *const ca_keys_choices[] = {"keep", "discard", NULL};
 static const char *const flow_choices[] = {"direct", "merge_request", NULL};
+static const char *const forge_choices[] = {"gitlab", "github", "forgejo", NULL};
 static const char *const protocol_choices[] = {"postgres", "tls", "postgres-direct", NULL};
 static const char *const hook_choices[] = {"exec", "webhook", "ansible", "manual", NULL};
 
 /* clang-format off */
+static const struct schema forge_members[] = {
+	{.key = "kind", .type = SCHEMA_CHOICE, .choices = forge_choices,
+	 .help = "which service it is, forgejo for Gitea too; left out: by the host's name"},
+	{.key = "url", .type = SCHEMA_TEXT,
+	 .help = "its address, with a port and a path where it has one; left out: the remote's"},
+	{.key = "project", .type = SCHEMA_TEXT,
+	 .help = "the project there, with its groups; left out: the path of the remote"},
+	{.key = "token_file", .type = SCHEMA_FILE,
+	 .help = "a file with the access token, which nobody else may read"},
+	{.key = "token_env", .type = SCHEMA_TEXT,
+	 .help = "the environment variable that holds the access token"},
+	{.key = "token_command", .type = SCHEMA_TEXTS,
+	 .help = "a program and its arguments, run without a shell, that prints the access token"},
+	{.key = "ca_file", .type = SCHEMA_FILE,
+	 .help = "PEM certificates that its certificate is verified against; left out: the system's"},
+	{0},
+};
+
 static const struct schema git_members[] = {
 	{.key = "flow", .type = SCHEMA_CHOICE, .fallback = "direct", .choices = flow_choices,
 	 .help = "push commits onto the base, or a branch and a merge request for each phase"},
@@ -21,6 +40,8 @@ static const struct schema git_members[] = {
 	 .help = "the remote that the team shares"},
 	{.key = "push", .type = SCHEMA_BOOL, .fallback = "true",
 	 .help = "false: commit only, for a repository without a remote"},
+	{.key = "forge", .type = SCHEMA_MAPPING, .members = forge_members,
+	 .help = "where merge requests are opened by the program; without a token people do it"},
 	{0},
 };
 

@@ -10,6 +10,7 @@ Suite *certs_suite(void);
 Suite *config_suite(void);
 Suite *config_errors_suite(void);
 Suite *config_check_suite(void);
+Suite *config_git_suite(void);
 Suite *chain_suite(void);
 Suite *hosts_suite(void);
 Suite *repopath_suite(void);

@@ -43,7 +43,7 @@ static const struct {
 	 "did you mean 'environments'?"},
 	{"defaults:\n  git:\n    zzzzzz: 1\n",
 	 "certrotate.yml:4: unknown key 'zzzzzz' in defaults.git",
-	 "valid are: flow, base, remote, push"},
+	 "valid are: flow, base, remote, push, forge"},
 	{"environments:\n  poc:\n    rollout: {trust: [{playbok: x.yml}]}\n",
 	 "certrotate.yml:4: unknown key 'playbok' in environments.poc.rollout.trust[0]",
 	 "did you mean 'playbook'?"},
