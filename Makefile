@@ -32,7 +32,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wstrict-pr
 ifdef CI
 WARNINGS += -Werror
 endif
-LIBRARIES = libssl libcrypto yaml-0.1 libgit2 libpq jansson
+LIBRARIES = libssl libcrypto yaml-0.1 libgit2 libpq jansson libcurl
 # Asked once, when a recipe first needs it: "make deps" must work before pkg-config is there.
 LIBRARY_CFLAGS = $(eval LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES)))$(LIBRARY_CFLAGS)
 LIBRARY_LIBS = $(eval LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARIES)) -pthread)$(LIBRARY_LIBS)
