@@ -16,6 +16,7 @@ Suite *issue_suite(void);
 Suite *verify_suite(void);
 Suite *covers_suite(void);
 Suite *chainsmith_suite(void);
+Suite *pkcs12_suite(void);
 
 /*
  * Runs the real openssl program (argv[0] is "openssl"; NULL at the end) without a shell, with its
