@@ -83,6 +83,39 @@ struct forge_config {
 	char *ca_file; /* for this service alone; as token_file absolute or below the repository */
 };
 
+/*
+ * Where a JSON text is posted to: see outside/webhook.h. url or url_file; files absolute or below
+ * the repository; NULL: not given.
+ */
+struct webhook_config {
+	char *url;
+	char *url_file;			/* has the address, where nobody else may know it */
+	char *secret_file, *secret_env; /* what requests are signed with: at most one */
+	char *ca_file;			/* trusted beside the system's CAs */
+};
+
+enum notify_event {
+	NOTIFY_START,	 /* a phase begins, or goes on */
+	NOTIFY_END,	 /* it is complete */
+	NOTIFY_FAILURE,	 /* it stopped with an error */
+	NOTIFY_WAITING,	 /* for a merge, a gate, or what people have to do */
+	NOTIFY_EXPIRING, /* a certificate comes within its warning period */
+	NOTIFY__MAX
+};
+
+/* Who is told. */
+struct notify {
+	size_t number; /* in its list, from 0, for messages: notify[0] */
+	struct webhook_config webhook;
+	char *template; /* inside the repository; NULL: {"text": "{text}"} */
+	bool events[NOTIFY__MAX];
+};
+
+struct notifies {
+	struct notify *items;
+	size_t count;
+};
+
 struct environment {
 	char *name;
 	/* Relative to the repository, inside it (symbolic links counted). */
@@ -112,14 +145,14 @@ struct environment {
 	char *census_certificate;
 	char *census_key;
 	char *census_playbook; /* inside the repository; NULL: servers are asked over the network */
+	struct notifies notify;
 };
 
 struct hook {
 	enum hook_kind kind;
-	char *name;		  /* unique in its list; "KIND N" where not given */
-	struct strs command;	  /* exec: program and arguments, no shell */
-	char *url;		  /* webhook */
-	char *secret_file;	  /* webhook: what the body is signed with; NULL for none */
+	char *name;	     /* unique in its list; "KIND N" where not given */
+	struct strs command; /* exec: program and arguments, no shell */
+	struct webhook_config webhook;
 	struct rollout_step play; /* ansible */
 	char *text;		  /* manual: what the administrators have to do */
 	int64_t deadline;	  /* seconds; not for manual */
@@ -199,6 +232,7 @@ const char *ca_keys_name(enum ca_keys ca_keys);
 const char *endpoint_protocol_name(enum endpoint_protocol protocol);
 const char *rollout_phase_name(enum rollout_phase phase);
 const char *hook_kind_name(enum hook_kind kind);
+const char *notify_event_name(enum notify_event event); /* "start" */
 
 /* The format itself, for certrotate.yml(5), its test and completion. */
 struct config_key {

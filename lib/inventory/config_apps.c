@@ -11,7 +11,7 @@
 /* Which keys belong to which kind; "kind" and "name" to all. The first is required. */
 static const char *const hook_keys[HOOK__MAX][HOOK_KEYS_MAX] = {
 	[HOOK_EXEC] = {"command", "deadline"},
-	[HOOK_WEBHOOK] = {"url", "secret_file", "deadline"},
+	[HOOK_WEBHOOK] = {"url", "url_file", "secret_file", "secret_env", "ca_file", "deadline"},
 	[HOOK_ANSIBLE] = {"playbook", "tags", "skip_tags", "limit", "extra_args", "deadline"},
 	[HOOK_MANUAL] = {"text"},
 };
@@ -37,30 +37,15 @@ static int check_keys(enum hook_kind kind, const struct yaml *yaml, const struct
 			return yaml_err(yaml, m, ERR_USAGE, err, "does not go with kind %s",
 					hook_kind_name(kind));
 	}
+	/* a webhook's address has two keys to choose from: see webhook_build */
+	if (yaml_is_null(needed) && kind == HOOK_WEBHOOK)
+		return 0;
 	if (yaml_is_null(needed))
 		return yaml_err(yaml, node, ERR_USAGE, err, "'%s' is missing for kind %s",
 				hook_keys[kind][0], hook_kind_name(kind));
 	if (needed->kind == YAML_KIND_SEQUENCE && !needed->count)
 		return yaml_err(yaml, needed, ERR_USAGE, err, "must not be empty");
 	return 0;
-}
-
-static int webhook_build(struct hook *out, const struct config_layers *layers,
-			 const struct yaml_node *node, struct err *err)
-{
-	const struct yaml_node *url = yaml_get(layers->yaml, node, "url");
-	const struct yaml_node *secret = yaml_get(layers->yaml, node, "secret_file");
-	int rc = 0;
-
-	if (!str_starts(url->value, "https://") && !str_starts(url->value, "http://"))
-		return yaml_err(layers->yaml, url, ERR_USAGE, err,
-				"expected an https:// or http:// address");
-	out->url = strdup(url->value);
-	if (!out->url)
-		rc = err_nomem(err);
-	if (!rc && !yaml_is_null(secret))
-		rc = layer_file(&out->secret_file, layers, secret, err);
-	return rc;
 }
 
 static int hook_body(struct hook *out, const struct config_layers *layers,
@@ -72,7 +57,7 @@ static int hook_body(struct hook *out, const struct config_layers *layers,
 	case HOOK_EXEC:
 		return layer_texts(&out->command, layers, yaml_get(yaml, node, "command"), err);
 	case HOOK_WEBHOOK:
-		return webhook_build(out, layers, node, err);
+		return webhook_build(&out->webhook, layers, node, err);
 	case HOOK_ANSIBLE:
 		return step_build(&out->play, layers, node, err);
 	case HOOK_MANUAL:
@@ -187,8 +172,7 @@ static void hooks_release(struct hooks *hooks)
 
 		free(hook->name);
 		strs_release(&hook->command);
-		free(hook->url);
-		free(hook->secret_file);
+		webhook_release(&hook->webhook);
 		step_release(&hook->play);
 		free(hook->text);
 	}

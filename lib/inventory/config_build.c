@@ -494,6 +494,8 @@ int environment_build(struct environment *out, const struct config_layers *layer
 		rc = rollout_build(out, layers, err);
 	if (!rc)
 		rc = endpoints_build(out, layers, err);
+	if (!rc)
+		rc = notifies_build(&out->notify, layers, err);
 	if (rc)
 		environment_release(out);
 	return rc;
@@ -534,5 +536,6 @@ void environment_release(struct environment *env)
 		steps_release(&env->rollout[phase]);
 	steps_release(&env->check);
 	endpoints_release(&env->endpoints);
+	notifies_release(&env->notify);
 	*env = (struct environment){.name = NULL};
 }

@@ -23,6 +23,14 @@ void environment_release(struct environment *env);
 int git_build(struct environment *out, const struct config_layers *layers, struct err *err);
 void git_release(struct environment *env);
 
+/* The keys of a webhook in a mapping that may hold other keys too. */
+int webhook_build(struct webhook_config *out, const struct config_layers *layers,
+		  const struct yaml_node *node, struct err *err);
+void webhook_release(struct webhook_config *webhook);
+/* The list "notify". */
+int notifies_build(struct notifies *out, const struct config_layers *layers, struct err *err);
+void notifies_release(struct notifies *notifies);
+
 /* node is the application's mapping. */
 int application_build(struct application *out, const char *root, const struct yaml *yaml,
 		      const struct yaml_node *node, struct err *err);

@@ -117,6 +117,23 @@ static const struct schema census_members[] = {
 	{0},
 };
 
+static const struct schema notify_members[] = {
+	{.key = "url", .type = SCHEMA_TEXT, .help = "where the notification is posted to"},
+	{.key = "url_file", .type = SCHEMA_FILE,
+	 .help = "a file with that address, where nobody else may know it"},
+	{.key = "template", .type = SCHEMA_PATH,
+	 .help = "the JSON text that is posted; left out: {\"text\": \"{text}\"}"},
+	{.key = "events", .type = SCHEMA_TEXTS,
+	 .fallback = "[start, end, failure, waiting, expiring]", .help = "what is told"},
+	{.key = "secret_file", .type = SCHEMA_FILE,
+	 .help = "a file with the secret that the request is signed with"},
+	{.key = "secret_env", .type = SCHEMA_TEXT,
+	 .help = "the environment variable that has the secret"},
+	{.key = "ca_file", .type = SCHEMA_FILE,
+	 .help = "PEM certificates that are trusted beside the system's"},
+	{0},
+};
+
 static const struct schema environment_members[] = {
 	{.key = "inventory", .type = SCHEMA_PATH, .fallback = "environments/{env}",
 	 .help = "inventory file or folder, given to ansible-playbook -i"},
@@ -142,6 +159,8 @@ static const struct schema environment_members[] = {
 	 .help = "who logs in for the login probes and the census"},
 	{.key = "census", .type = SCHEMA_MAPPING, .members = census_members,
 	 .help = "when the old generation counts as unused"},
+	{.key = "notify", .type = SCHEMA_ITEMS, .fallback = "[]", .members = notify_members,
+	 .help = "who is told when a phase begins, ends, fails or waits, and what expires"},
 	{0},
 };
 
@@ -152,8 +171,14 @@ static const struct schema hook_members[] = {
 	{.key = "command", .type = SCHEMA_TEXTS,
 	 .help = "exec: the program and its arguments, run without a shell"},
 	{.key = "url", .type = SCHEMA_TEXT, .help = "webhook: where the request goes"},
+	{.key = "url_file", .type = SCHEMA_FILE,
+	 .help = "webhook: a file with that address, where nobody else may know it"},
 	{.key = "secret_file", .type = SCHEMA_FILE,
 	 .help = "webhook: a file with the secret that the request is signed with"},
+	{.key = "secret_env", .type = SCHEMA_TEXT,
+	 .help = "webhook: the environment variable that has the secret"},
+	{.key = "ca_file", .type = SCHEMA_FILE,
+	 .help = "webhook: PEM certificates that are trusted beside the system's"},
 	{.key = "playbook", .type = SCHEMA_PATH, .help = "ansible: the playbook to run"},
 	{.key = "tags", .type = SCHEMA_WORDS, .help = "ansible: run these tags only"},
 	{.key = "skip_tags", .type = SCHEMA_WORDS, .help = "ansible: leave these tags out"},

@@ -288,8 +288,8 @@ START_TEST(applications_and_their_hooks_are_read)
 	ck_assert_str_eq(hooks[0].command.items[2], "webshop");
 	ck_assert_int_eq(hooks[0].deadline, 90);
 	ck_assert_int_eq(hooks[1].kind, HOOK_WEBHOOK);
-	ck_assert_str_eq(hooks[1].url, "https://example.com/hook");
-	ck_assert_str_eq(hooks[1].secret_file, "/etc/hook");
+	ck_assert_str_eq(hooks[1].webhook.url, "https://example.com/hook");
+	ck_assert_str_eq(hooks[1].webhook.secret_file, "/etc/hook");
 	ck_assert_int_eq(hooks[1].deadline, 60);
 	ck_assert_int_eq(hooks[2].kind, HOOK_ANSIBLE);
 	ck_assert_str_eq(hooks[2].name, "reload");
