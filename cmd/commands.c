@@ -10,6 +10,7 @@ const struct command commands[] = {
 	{"prove", "prove that the next phase refuses nobody; changes nothing", cmd_prove},
 	{"census", "who is connected with which generation; adds to the record", cmd_census},
 	{"ack", "record that an application has done its part of a phase", cmd_ack},
+	{"deliver", "the files for an application's administrators", cmd_deliver},
 	{"log", "the history: who, when, what, evidence", cmd_log},
 	{"check", "expiry and state as a monitoring plug-in", cmd_check},
 	{"states", "print the state machine", cmd_states},

@@ -18,6 +18,7 @@ int cmd_status(const struct options *options, struct ui *ui, struct err *err);
 int cmd_verify(const struct options *options, struct ui *ui, struct err *err);
 int cmd_prove(const struct options *options, struct ui *ui, struct err *err);
 int cmd_ack(const struct options *options, struct ui *ui, struct err *err);
+int cmd_deliver(const struct options *options, struct ui *ui, struct err *err);
 int cmd_census(const struct options *options, struct ui *ui, struct err *err);
 int cmd_log(const struct options *options, struct ui *ui, struct err *err);
 int cmd_check(const struct options *options, struct ui *ui, struct err *err);

@@ -13,16 +13,19 @@
 struct ui;
 
 struct options {
-	const char *dir;	 /* -C, "." by default */
-	const char *config_file; /* -c, or NULL */
-	const char *env;	 /* --env, CERTROTATE_ENV, or NULL */
-	const char *to;		 /* --to STATE, or NULL */
-	const char *emergency;	 /* --emergency REASON, or NULL */
-	const char *app;	 /* --app NAME, or NULL */
-	const char *by;		 /* --by WHO, or NULL */
-	struct strs waive;	 /* --waive, as typed */
-	int warning_days;	 /* --warning */
-	int critical_days;	 /* --critical */
+	const char *dir;	     /* -C, "." by default */
+	const char *config_file;     /* -c, or NULL */
+	const char *env;	     /* --env, CERTROTATE_ENV, or NULL */
+	const char *to;		     /* --to STATE, or NULL */
+	const char *emergency;	     /* --emergency REASON, or NULL */
+	const char *app;	     /* --app NAME, or NULL */
+	const char *by;		     /* --by WHO, or NULL */
+	const char *phase;	     /* --phase PHASE, or NULL */
+	const char *out;	     /* --out DIR, or NULL */
+	const char *passphrase_file; /* --passphrase-file FILE, or NULL */
+	struct strs waive;	     /* --waive, as typed */
+	int warning_days;	     /* --warning */
+	int critical_days;	     /* --critical */
 	bool json;
 	bool dot;
 	bool prometheus;

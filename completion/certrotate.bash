@@ -20,6 +20,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
   prove) echo "$every --waive" ;;
   census) echo "$every --record" ;;
   ack) echo "$every --app --by" ;;
+  deliver) echo "$every --app --phase --out --passphrase-file" ;;
   verify) echo "$every --no-login --no-hosts" ;;
   check) echo "$every --warning --critical --prometheus" ;;
   states) echo "$every --dot" ;;
@@ -28,7 +29,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
 }
 
 _certrotate() {
-  local commands='plan next revert status verify prove census ack log check states'
+  local commands='plan next revert status verify prove census ack deliver log check states'
   local states='absent idle generated trusted servers-switched clients-switched'
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local command='' dir=. i word
@@ -48,7 +49,7 @@ _certrotate() {
       ((i++))
       ;;
     -C?*) dir=${word#-C} ;;
-    -c | --config | --env | --to | --waive | --emergency | --app | --by | --warning | --critical)
+    -c | --config | --env | --to | --waive | --emergency | --app | --by | --phase | --out | --passphrase-file | --warning | --critical)
       [ "${COMP_WORDS[i + 1]}" != '=' ] || ((i++))
       ((i++))
       ;;
@@ -56,11 +57,11 @@ _certrotate() {
     esac
   done
   case $prev in
-  -C | --directory)
+  -C | --directory | --out)
     mapfile -t COMPREPLY < <(compgen -d -- "$cur")
     return
     ;;
-  -c | --config)
+  -c | --config | --passphrase-file)
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     return
     ;;
@@ -70,6 +71,10 @@ _certrotate() {
     ;;
   --to)
     mapfile -t COMPREPLY < <(compgen -W "$states" -- "$cur")
+    return
+    ;;
+  --phase)
+    mapfile -t COMPREPLY < <(compgen -W 'trust clients prune present' -- "$cur")
     return
     ;;
   --waive)

@@ -25,6 +25,8 @@
 #include "state/session.h"
 #include "state/table.h"
 
+#define DELIVER_PRESENT "present" /* in the place of a phase's name */
+
 struct deliver_options {
 	/* PHASE__MAX: what waits for the application now, else all of the present state. */
 	enum phase phase;
@@ -33,6 +35,7 @@ struct deliver_options {
 	bool present;
 	/* At least DELIVERY_PASSPHRASE_MIN printable ASCII characters; NULL: one is made. */
 	const struct secret *passphrase;
+	bool never_made; /* then ERR_USAGE instead: nobody could be shown it */
 	/*
 	 * Both with their keys, where the caller has them (a plan's, in the middle of a phase);
 	 * NULL: read from the session's base, which opens the vault where keys are needed.
@@ -63,6 +66,8 @@ struct delivered {
  */
 int deliver_write(struct delivered *out, struct session *session, const struct application *app,
 		  const char *folder, const struct deliver_options *options, struct err *err);
+/* The phase's name, or DELIVER_PRESENT. */
+const char *deliver_name(const struct delivered *delivered);
 void delivered_release(struct delivered *delivered);
 
 #endif

@@ -156,3 +156,20 @@ int worktree_changed(struct strs *out, struct repo *repo, const char *const *pre
 	remove_doubles(out);
 	return rc;
 }
+
+int worktree_ignores(bool *out, struct repo *repo, const char *path, struct err *err)
+{
+	const char *const args[] = {"check-ignore", "-q", "--no-index", "--", path, NULL};
+	struct child_result result = {0};
+	struct buf text;
+	int rc;
+
+	buf_init(&text, GIT_TEXT_MAX);
+	rc = run_git(&result, repo, &(struct run){.args = args, .out = &text}, err);
+	buf_release(&text);
+	if (!rc && result.code > 1)
+		rc = err_set(err, ERR_FAIL, "git check-ignore: cannot tell whether %s is ignored",
+			     path);
+	*out = !rc && result.code == 0;
+	return rc;
+}

@@ -17,6 +17,9 @@
 int worktree_changed(struct strs *out, struct repo *repo, const char *const *prefixes, size_t count,
 		     struct err *err);
 
+/* Whether a path below the work tree, there or not, is one that git ignores. */
+int worktree_ignores(bool *out, struct repo *repo, const char *path, struct err *err);
+
 /*
  * Moves a branch from one commit to a descendant. Where it is the checked-out branch, the files
  * that differ between the two are written into the work tree durably, and only their index entries
