@@ -336,6 +336,10 @@ static int prepare(struct http_hop *hop, struct err *err)
 	CURLcode code;
 	int rc;
 
+	hop->done = false;
+	hop->status = 0;
+	hop->header_bytes = 0;
+	hop->headers = hop->resolve = NULL;
 	hop->arena = arena_new(HEADER_LINES_MAX);
 	if (!hop->arena)
 		return err_nomem(err);

@@ -67,7 +67,8 @@ static int not_trusted(const struct http_hop *hop, struct err *err)
 	long result = X509_V_OK;
 
 	(void)curl_easy_getinfo(hop->http->easy, CURLINFO_SSL_VERIFYRESULT, &result);
-	if (result == X509_V_OK) {
+	/* The chain held: libcurl has not asked for OpenSSL's verdict yet when it looks at names. */
+	if (result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED) {
 		http_fail(hop, HTTP_NOT_TRUSTED, ERR_FAIL, err,
 			  "its certificate is made out for another name than %s", hop->url.name);
 		return err_hint(err, "the address has to name the host as its certificate does");
@@ -86,6 +87,17 @@ static int not_trusted(const struct http_hop *hop, struct err *err)
 
 static int tls_failed(const struct http_hop *hop, struct err *err)
 {
+	static const char *const ends[] = {"SSL_ERROR_SYSCALL", "Connection reset",
+					   "unexpected eof"};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		if (!strstr(hop->text, ends[i]))
+			continue;
+		http_fail(hop, HTTP_CLOSED, ERR_FAIL, err,
+			  "the connection was closed in the TLS handshake");
+		return err_hint(err, "see whether the address and its port are those of an https "
+				     "server, and what its log says");
+	}
 	say_library(hop, HTTP_TLS, err, "no TLS");
 	return err_hint(err, "TLS 1.2 or 1.3 is needed; see whether the address and its port are "
 			     "those of an https server");
