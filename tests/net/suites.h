@@ -17,6 +17,8 @@ Suite *tls_suite(void);
 Suite *probe_suite(void);
 Suite *login_suite(void);
 Suite *reason_suite(void);
+Suite *http_suite(void);
+Suite *http_retry_suite(void);
 
 /* A leaf as the code under test gets it. */
 struct identity {

@@ -370,6 +370,7 @@ class Server:
             self.connections += 1
             number = self.connections
         try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if listener == 'silent':
                 while sock.recv(65536):
                     pass
