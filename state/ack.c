@@ -5,6 +5,7 @@
 
 #include "inventory/config.h"
 #include "state/gates.h"
+#include "state/hooks.h"
 #include "state/holdings.h"
 #include "state/publish.h"
 #include "state/runner.h"
@@ -44,17 +45,40 @@ static int check_users(struct session *session, const struct application *app, s
 	return rc;
 }
 
-static int publish_ack(struct session *session, const struct application *app, enum phase phase,
-		       const char *who, struct err *err)
+/* What a word would be about now: the middle of a phase that runs hooks, else what has ended. */
+struct word {
+	enum phase phase;
+	enum direction direction;
+	bool known;
+};
+
+static struct word find_word(const struct session *session, const char *app)
 {
-	char *subject = str_fmt("certrotate %s: %s confirms %s", session->env->name, app->name,
-				phase_name(phase));
+	const struct store *store = &session->store;
+	struct word word = {gates_ack_phase(store), DIRECTION_FORWARD, false};
+
+	if (store->under_way.active && hooks_run_in(session)) {
+		word.phase = store->under_way.phase;
+		word.direction = store->under_way.direction;
+		word.known = hooks_word(store, app) != NULL;
+	} else if (word.phase != PHASE__MAX) {
+		word.known = store_ack(store, app, word.phase) != NULL;
+	}
+	return word;
+}
+
+static int publish_ack(struct session *session, const struct application *app,
+		       const struct word *word, const char *who, struct err *err)
+{
+	char *subject = str_fmt("certrotate %s: %s confirms %s%s", session->env->name, app->name,
+				word->direction == DIRECTION_BACK ? "the revert of " : "",
+				phase_name(word->phase));
 	struct store store;
 	int rc = subject ? store_copy(&store, &session->store, err) : err_nomem(err);
 
 	if (!rc) {
-		rc = store_add_ack(&store, app->name, phase, who ? who : "", session->by,
-				   session->sys->now(session->sys), err);
+		rc = store_add_ack(&store, app->name, word->phase, word->direction, who ? who : "",
+				   session->by, session->sys->now(session->sys), err);
 		rc = rc ? rc : publish_state(session, &store, subject, NULL, err);
 		store_release(&store);
 	}
@@ -67,15 +91,16 @@ static int acknowledge(struct session *session, const char *name, const char *wh
 {
 	const struct application *app = NULL;
 	int rc = config_application(&app, session->config, name, err);
+	struct word word = find_word(session, name);
 
-	*phase = gates_ack_phase(&session->store);
-	if (!rc && *phase == PHASE__MAX)
+	*phase = word.phase;
+	if (!rc && word.phase == PHASE__MAX)
 		rc = nothing_waits(session, err);
 	rc = rc ? rc : check_users(session, app, err);
 	if (rc)
 		return rc;
-	*known = store_ack(&session->store, name, *phase) != NULL;
-	return *known ? 0 : publish_ack(session, app, *phase, who, err);
+	*known = word.known;
+	return word.known ? 0 : publish_ack(session, app, &word, who, err);
 }
 
 int runner_ack(const struct session_options *options, const char *app, const char *who,

@@ -43,6 +43,7 @@ int store_shorten_history(struct store *store, size_t whole, struct err *err)
 		struct json *runs = js_get(entry, "rollout");
 
 		rc = shorten(entry, "findings", err);
+		rc = rc ? rc : shorten(entry, "hooks", err);
 		rc = rc ? rc : shorten(js_get(entry, "probes"), "leaves", err);
 		rc = rc ? rc : shorten(js_get(entry, "probes"), "logins", err);
 		for (size_t k = 0; k < js_count(runs) && !rc; k++)
@@ -75,19 +76,34 @@ static bool is_about(const struct json *ack, enum phase phase)
 	return phase == PHASE__MAX || !strcmp(js_str(ack, "phase", ""), phase_name(phase));
 }
 
+/* Words about what goes forward have no direction. */
+static enum direction direction_of(const struct json *ack)
+{
+	return strcmp(js_str(ack, "direction", ""), direction_name(DIRECTION_BACK))
+		       ? DIRECTION_FORWARD
+		       : DIRECTION_BACK;
+}
+
 const struct json *store_ack(const struct store *store, const char *app, enum phase phase)
+{
+	return store_word(store, app, phase, DIRECTION_FORWARD);
+}
+
+const struct json *store_word(const struct store *store, const char *app, enum phase phase,
+			      enum direction direction)
 {
 	for (size_t i = js_count(store->acks); i > 0; i--) {
 		const struct json *ack = js_at(store->acks, i - 1);
 
-		if (is_about(ack, phase) && !strcmp(js_str(ack, "app", ""), app))
+		if (is_about(ack, phase) && direction_of(ack) == direction &&
+		    !strcmp(js_str(ack, "app", ""), app))
 			return ack;
 	}
 	return NULL;
 }
 
-int store_add_ack(struct store *store, const char *app, enum phase phase, const char *who,
-		  const char *by, int64_t now, struct err *err)
+int store_add_ack(struct store *store, const char *app, enum phase phase, enum direction direction,
+		  const char *who, const char *by, int64_t now, struct err *err)
 {
 	struct json *ack = js_new_object();
 	char at[SYS_TIME_SIZE];
@@ -96,6 +112,8 @@ int store_add_ack(struct store *store, const char *app, enum phase phase, const 
 	sys_time_text(now, at);
 	bad |= js_set_str(ack, "app", app);
 	bad |= js_set_str(ack, "phase", phase_name(phase));
+	if (direction == DIRECTION_BACK)
+		bad |= js_set_str(ack, "direction", direction_name(direction));
 	bad |= js_set_str(ack, "who", who);
 	bad |= js_set_str(ack, "by", by);
 	bad |= js_set_str(ack, "at", at);

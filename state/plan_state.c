@@ -88,6 +88,27 @@ static int set_waivers(struct plan *plan, struct session *session, struct err *e
 	return plan->store.waivers ? 0 : err_nomem(err);
 }
 
+/*
+ * What is turned round is known here alone, and only where nobody else had a hand in it: which of
+ * its hooks were begun is asked this machine's journal.
+ */
+static int begin(struct plan *plan, struct session *session, const char *reason, struct err *err)
+{
+	const struct under_way *under_way = &plan->store.under_way;
+	bool own = plan->turn && under_way->host && !strcmp(under_way->host, session->host) &&
+		   under_way->begun && under_way->since &&
+		   !strcmp(under_way->begun, under_way->since);
+	char *turned = own ? strdup(under_way->begun) : NULL;
+	int rc = own && !turned ? err_nomem(err) : 0;
+
+	rc = rc ? rc
+		: store_begin(&plan->store, &plan->row, session->by, session->host,
+			      session->sys->now(session->sys), reason, err);
+	rc = rc ? rc : store_set(&plan->store.under_way.turned, turned, err);
+	free(turned);
+	return rc;
+}
+
 int plan_begin(struct plan *plan, struct session *session, const struct plan_options *options,
 	       struct err *err)
 {
@@ -106,7 +127,5 @@ int plan_begin(struct plan *plan, struct session *session, const struct plan_opt
 	rc = rc ? rc : set_hosts(plan, err);
 	rc = rc ? rc : set_behind(plan, err);
 	rc = rc ? rc : set_waivers(plan, session, err);
-	return rc ? rc
-		  : store_begin(&plan->store, &plan->row, session->by, session->host,
-				session->sys->now(session->sys), options->reason, err);
+	return rc ? rc : begin(plan, session, options->reason, err);
 }

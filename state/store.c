@@ -40,6 +40,8 @@ static void under_way_release(struct under_way *under_way)
 	free(under_way->by);
 	free(under_way->host);
 	free(under_way->since);
+	free(under_way->begun);
+	free(under_way->turned);
 	free(under_way->reason);
 	*under_way = (struct under_way){0};
 }
@@ -149,6 +151,10 @@ static int get_under_way(struct under_way *out, const struct json *root, const c
 	rc = get_string(&out->by, object, "by", name, err);
 	rc = rc ? rc : get_string(&out->host, object, "host", name, err);
 	rc = rc ? rc : get_string(&out->since, object, "since", name, err);
+	rc = rc ? rc : get_string(&out->begun, object, "begun", name, err);
+	if (!rc && !out->begun)
+		rc = store_set(&out->begun, out->since, err);
+	rc = rc ? rc : get_string(&out->turned, object, "turned", name, err);
 	return rc ? rc : get_string(&out->reason, object, "reason", name, err);
 }
 
@@ -267,6 +273,10 @@ static struct json *under_way_json(const struct under_way *under_way)
 	(void)js_set_str(object, "by", under_way->by);
 	(void)js_set_str(object, "host", under_way->host);
 	(void)js_set_str(object, "since", under_way->since);
+	if (under_way->begun && under_way->since && strcmp(under_way->begun, under_way->since) != 0)
+		(void)js_set_str(object, "begun", under_way->begun);
+	if (under_way->turned)
+		(void)js_set_str(object, "turned", under_way->turned);
 	if (under_way->reason)
 		(void)js_set_str(object, "reason", under_way->reason);
 	return object;
@@ -334,6 +344,7 @@ int store_begin(struct store *store, const struct transition *row, const char *b
 	rc = store_set(&under_way->by, by, err);
 	rc = rc ? rc : store_set(&under_way->host, host, err);
 	rc = rc ? rc : store_set(&under_way->since, since, err);
+	rc = rc ? rc : store_set(&under_way->begun, since, err);
 	return rc ? rc : store_set(&under_way->reason, reason, err);
 }
 

@@ -11,7 +11,7 @@
  *    "retired": null}, "host_set": ["db1.example.com"],
  *    "history": [{"rotation", "phase", "direction", "outcome", "by", "at", "commit", …}],
  *    "behind": ["db3.example.com"], "waivers": [{"gate", "subject", "reason", "by", "at"}],
- *    "acks": [{"app", "phase", "who", "by", "at"}], "sum": "sha256:…"}
+ *    "acks": [{"app", "phase", "direction"?, "who", "by", "at"}], "sum": "sha256:…"}
  *
  * "state" is the last state that was proven; while "under_way" is set, the inventory holds the
  * target of its "to". "revision" grows with every change, so that the newer of two is known. "sum"
@@ -36,6 +36,8 @@ struct under_way {
 	char *by;
 	char *host; /* the machine that drives it: another one needs --take-over */
 	char *since;
+	char *begun;  /* as since, whoever has taken it over meanwhile */
+	char *turned; /* when what it turns round was begun, by this host alone; else NULL */
 	char *reason; /* an emergency's; else NULL */
 };
 
@@ -89,9 +91,12 @@ struct json *store_last(const struct store *store, const char *outcome);
 int64_t store_when(const struct store *store, enum phase phase, enum direction direction);
 /* The application's word about a phase of the present rotation, or NULL. */
 const struct json *store_ack(const struct store *store, const char *app, enum phase phase);
+/* The same about a phase in that direction: what is being taken back is confirmed as well. */
+const struct json *store_word(const struct store *store, const char *app, enum phase phase,
+			      enum direction direction);
 /* who: whose word it is ("" where only by, who types it, is known). Raises the revision. */
-int store_add_ack(struct store *store, const char *app, enum phase phase, const char *who,
-		  const char *by, int64_t now, struct err *err);
+int store_add_ack(struct store *store, const char *app, enum phase phase, enum direction direction,
+		  const char *who, const char *by, int64_t now, struct err *err);
 /*
  * Takes out the words about that phase (PHASE__MAX: all), because it was undone, or because they
  * served; they are added to out where it is not NULL.

@@ -6,6 +6,7 @@
 
 #include "state/drift.h"
 #include "state/gates.h"
+#include "state/hooks.h"
 #include "state/live.h"
 #include "state/members.h"
 #include "state/steps.h"
@@ -78,6 +79,7 @@ static int note_state(struct survey *survey, struct session *session, struct err
 	else
 		rc = findings_add(&survey->findings, "awaited", SEVERITY_BLOCK, env->base,
 				  awaited.hint, err, "%s", awaited.msg);
+	rc = rc ? rc : hooks_waiting(&survey->findings, session, err);
 	for (size_t i = 0; i < store->behind.count && !rc; i++)
 		rc = findings_add(&survey->findings, "behind", SEVERITY_WARNING,
 				  store->behind.items[i],

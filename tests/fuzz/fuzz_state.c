@@ -54,7 +54,8 @@ static void check_store(const char *text, size_t len)
 	(void)store_when(&again, PHASE_TRUST, DIRECTION_FORWARD);
 	(void)store_ack(&again, "billing", PHASE_TRUST);
 	(void)store_last(&again, "completed");
-	must(!store_add_ack(&again, "billing", PHASE_TRUST, "Ann", "DBA", 1795000000, &err));
+	must(!store_add_ack(&again, "billing", PHASE_TRUST, DIRECTION_FORWARD, "Ann", "DBA",
+			    1795000000, &err));
 	must(!store_take_acks(&again, PHASE__MAX, NULL, &err));
 	store_release(&again);
 	store_release(&store);

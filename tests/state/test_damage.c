@@ -37,7 +37,9 @@ static void write_state(struct buf *out)
 	      &err);
 	ck_ok(js_parse(&entry, text, sizeof(text) - 1, "entry", &err), &err);
 	ck_ok(js_push(store.history, entry), &err);
-	ck_ok(store_add_ack(&store, "billing", PHASE_TRUST, "Ann", "DBA", 1795224600, &err), &err);
+	ck_ok(store_add_ack(&store, "billing", PHASE_TRUST, DIRECTION_FORWARD, "Ann", "DBA",
+			    1795224600, &err),
+	      &err);
 	buf_init(out, BUF_TEXT_MAX);
 	ck_ok(store_dump(out, &store, &err), &err);
 	store_release(&store);

@@ -266,9 +266,11 @@ START_TEST(words_are_kept_and_taken_by_phase)
 	ck_ok(store_set(&store.old_gen, "g1", &err), &err);
 	ck_ok(store_set(&store.new_gen, "g2", &err), &err);
 	revision = store.revision;
-	ck_ok(store_add_ack(&store, "billing", PHASE_TRUST, "Ann", "DBA <d@x>", 1795000000, &err),
+	ck_ok(store_add_ack(&store, "billing", PHASE_TRUST, DIRECTION_FORWARD, "Ann", "DBA <d@x>",
+			    1795000000, &err),
 	      &err);
-	ck_ok(store_add_ack(&store, "shop", PHASE_CLIENTS, "", "DBA <d@x>", 1795000060, &err),
+	ck_ok(store_add_ack(&store, "shop", PHASE_CLIENTS, DIRECTION_FORWARD, "", "DBA <d@x>",
+			    1795000060, &err),
 	      &err);
 	ck_assert_int_eq(store.revision, revision + 2);
 	ck_ok(store_copy(&again, &store, &err), &err);
