@@ -122,7 +122,9 @@ int store_add_ack(struct store *store, const char *app, enum phase phase, enum d
 	return bad ? err_nomem(err) : 0;
 }
 
-int store_take_acks(struct store *store, enum phase phase, struct json *out, struct err *err)
+/* app: NULL for all. */
+static int take(struct store *store, const char *app, enum phase phase, struct json *out,
+		struct err *err)
 {
 	struct json *left = js_new_array();
 	int bad = left ? 0 : 1;
@@ -130,7 +132,7 @@ int store_take_acks(struct store *store, enum phase phase, struct json *out, str
 	for (size_t i = 0; i < js_count(store->acks) && !bad; i++) {
 		const struct json *ack = js_at(store->acks, i);
 
-		if (!is_about(ack, phase))
+		if (!is_about(ack, phase) || (app && strcmp(js_str(ack, "app", ""), app) != 0))
 			bad |= js_push(left, js_copy(ack));
 		else if (out)
 			bad |= js_push(out, js_copy(ack));
@@ -142,4 +144,14 @@ int store_take_acks(struct store *store, enum phase phase, struct json *out, str
 	js_free(store->acks);
 	store->acks = left;
 	return 0;
+}
+
+int store_take_ack(struct store *store, const char *app, enum phase phase, struct err *err)
+{
+	return take(store, app, phase, NULL, err);
+}
+
+int store_take_acks(struct store *store, enum phase phase, struct json *out, struct err *err)
+{
+	return take(store, NULL, phase, out, err);
 }

@@ -127,7 +127,10 @@ char *hook_text(const struct hook *hook)
 		break;
 	case HOOK_WEBHOOK:
 		buf_addc(&text, ' ');
-		add_host(&text, hook->url);
+		if (hook->webhook.url)
+			add_host(&text, hook->webhook.url);
+		else
+			buf_addf(&text, "of %s", hook->webhook.url_file);
 		break;
 	case HOOK_ANSIBLE:
 		buf_addf(&text, " %s", hook->play.playbook);

@@ -57,6 +57,15 @@ const struct json *hooks_word(const struct store *store, const char *app);
 /* Whether what is under way runs hooks, so that applications may give their word in its middle. */
 bool hooks_run_in(const struct session *session);
 
+struct json;
+struct plan;
+
+/* Adds "hooks" and "waves" to an entry of the history: what came of them. */
+int hooks_evidence(struct json *entry, const struct session *session, struct err *err);
+/* The words that hooks are themselves once their phase is complete: who trusts both chains. */
+int hooks_give_words(struct store *store, const struct session *session, const struct plan *plan,
+		     struct err *err);
+
 /* "hook-waits": which applications' words the phase that is under way waits for. */
 int hooks_waiting(struct findings *out, const struct session *session, struct err *err);
 

@@ -274,6 +274,7 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 	const struct json *entry = NULL;
 	int rc = rollout ? step_rollout(session, plan, rollout, err) : err_nomem(err);
 
+	rc = rc ? rc : step_hooks(session, plan, err);
 	if (!rc && phase_rolls_out(plan->row.phase)) {
 		rc = mark(session, plan, "verify", "begin", err);
 		rc = rc ? rc : step_verify(session, plan, rollout, &plan->skip, &seen, err);
@@ -327,6 +328,7 @@ static int transition(struct session *session, const struct run_options *options
 		return rc;
 	/* What Ansible cannot read is found before anything is committed, not after. */
 	rc = step_check_rollout(session, &plan, err);
+	rc = rc ? rc : step_check_hooks(session, &plan, err);
 	rc = rc ? rc : look_before_all(session, &plan, err);
 	rc = rc ? rc : ask(&plan, options, err);
 	rc = rc ? rc : catch_up(session, &plan, err);

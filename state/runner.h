@@ -39,6 +39,15 @@ int runner_run(const struct session_options *session, const struct run_options *
 	       struct err *err);
 
 /*
+ * Takes back one wave of the phase that is under way: the hooks of its applications that were
+ * begun, with what was there before the phase. The phase stays under way, and the next run does
+ * that wave again. Of options: waivers, confirm. ERR_USAGE where there is no such wave, or it has
+ * not begun.
+ */
+int runner_revert_wave(const struct session_options *session, unsigned wave,
+		       const struct run_options *options, struct err *err);
+
+/*
  * The beginning of everything that changes something: opens, takes the lock, fetches, loads, and
  * brings the checkout up to date. On an error nothing is left open.
  */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "state/hooks.h"
 #include "state/publish.h"
 #include "state/steps.h"
 
@@ -173,12 +174,28 @@ static int settle_behind(struct store *store, const struct plan *plan, struct er
 	return given_up ? 0 : strs_copy(&store->behind, &plan->skip, err);
 }
 
-static int settle_store(struct store *store, const struct plan *plan, struct json *entry,
-			struct err *err)
+/* Words may have come in since the plan was made: they are in the state, and raised its revision.
+ */
+static int take_words(struct store *store, const struct session *session, struct err *err)
+{
+	struct json *acks = js_copy(session->store.acks);
+
+	if (!acks)
+		return err_nomem(err);
+	js_free(store->acks);
+	store->acks = acks;
+	if (store->revision < session->store.revision)
+		store->revision = session->store.revision;
+	return 0;
+}
+
+static int settle_store(struct store *store, const struct session *session, const struct plan *plan,
+			struct json *entry, struct err *err)
 {
 	const struct transition *row = &plan->row;
 	int rc = settle_generations(store, row, err);
 
+	rc = rc ? rc : hooks_give_words(store, session, plan, err);
 	store->state = row->to;
 	store->revision++;
 	store_end(store);
@@ -203,7 +220,9 @@ int step_settle(struct session *session, struct plan *plan, struct json *rollout
 
 	*entry = NULL;
 	if (!rc) {
-		rc = settle_store(&store, plan, made, err);
+		rc = take_words(&store, session, err);
+		rc = rc ? rc : hooks_evidence(made, session, err);
+		rc = rc ? rc : settle_store(&store, session, plan, made, err);
 		rc = rc ? rc : publish_state(session, &store, subject, body, err);
 		store_release(&store);
 	}

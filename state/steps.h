@@ -56,6 +56,14 @@ int step_rollout(struct session *session, struct plan *plan, struct json *eviden
  */
 int step_catch_up(struct session *session, const struct plan *plan, bool *any, struct err *err);
 
+/* Whether the programs and playbooks of the phase's hooks are there; runs nothing. */
+int step_check_hooks(struct session *session, const struct plan *plan, struct err *err);
+/*
+ * Runs the phase's hooks: see hooks.h. ERR_GATE where it waits: for an application's word, or for a
+ * wave that was not seen switched.
+ */
+int step_hooks(struct session *session, struct plan *plan, struct err *err);
+
 /*
  * Looks on the wire, but for the hosts in skip; ERR_FAIL with what differs and is not waived.
  * What differs becomes a finding of the plan. rollout: what the phase's playbooks did (an array);

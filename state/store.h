@@ -99,8 +99,9 @@ int store_add_ack(struct store *store, const char *app, enum phase phase, enum d
 		  const char *who, const char *by, int64_t now, struct err *err);
 /*
  * Takes out the words about that phase (PHASE__MAX: all), because it was undone, or because they
- * served; they are added to out where it is not NULL.
+ * served; they are added to out where it is not NULL. store_take_ack: of one application.
  */
+int store_take_ack(struct store *store, const char *app, enum phase phase, struct err *err);
 int store_take_acks(struct store *store, enum phase phase, struct json *out, struct err *err);
 
 #endif
