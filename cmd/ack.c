@@ -6,8 +6,9 @@
 static int print_result(const struct options *options, struct ui *ui, enum phase phase, bool known,
 			struct err *err)
 {
-	const char *what = phase == PHASE_TRUST ? "trusts both chains"
-						: "uses its new certificates";
+	const char *what = phase == PHASE_TRUST	  ? "trusts both chains"
+			   : phase == PHASE_PRUNE ? "trusts the new chain alone"
+						  : "uses its new certificates";
 
 	if (options->json) {
 		struct json *root = js_new_object();

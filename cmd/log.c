@@ -26,6 +26,38 @@ static void print_check(struct ui *ui, const struct json *check)
 	buf_release(&names);
 }
 
+/* "hook reload of billing (wave 1): ended, exit code 0, 0.3 s" */
+static void print_hook(struct ui *ui, const struct json *hook)
+{
+	bool back = !strcmp(js_str(hook, "direction", ""), "back");
+	const char *by = js_str(hook, "by", ""), *error = js_str(hook, "error", "");
+
+	ui_out(ui, "  hook %s of %s (wave %lld)%s: %s", js_str(hook, "hook", "?"),
+	       js_str(hook, "application", "?"), (long long)js_int(hook, "wave", 0),
+	       back ? ", taken back" : "", js_str(hook, "outcome", "?"));
+	if (js_get(hook, "status"))
+		ui_out(ui, ", answered %lld", (long long)js_int(hook, "status", 0));
+	if (by[0])
+		ui_out(ui, ", confirmed by %s", by);
+	if (js_get(hook, "ms"))
+		ui_out(ui, ", %.1f s", (double)js_int(hook, "ms", 0) / 1000.0);
+	ui_out(ui, "%s%s\n", error[0] ? ": " : "", error);
+}
+
+static void print_hooks(struct ui *ui, const struct json *entry)
+{
+	const struct json *hooks = js_get(entry, "hooks"), *waves = js_get(entry, "waves");
+	size_t count = store_list_count(entry, "hooks");
+
+	if (!ui->verbose && count)
+		ui_out(ui, "  hooks: %zu\n", count);
+	for (size_t i = 0; i < js_count(hooks) && ui->verbose; i++)
+		print_hook(ui, js_at(hooks, i));
+	for (const char *name = js_first_key(waves); name; name = js_next_key(waves, name))
+		ui_out(ui, "  wave %s seen switched at %s\n", name,
+		       js_str(js_get(waves, name), "seen", "?"));
+}
+
 static void print_entry(struct ui *ui, const struct json *entry)
 {
 	const struct json *probes = js_get(entry, "probes");
@@ -50,6 +82,7 @@ static void print_entry(struct ui *ui, const struct json *entry)
 		       js_str(run, "playbook", "?"), hosts, hosts == 1 ? "" : "s",
 		       (long long)js_int(run, "changed", 0), (double)js_int(run, "ms", 0) / 1000.0);
 	}
+	print_hooks(ui, entry);
 	if (js_is_object(probes))
 		ui_out(ui, "  endpoints looked at: %zu, logins: %zu\n",
 		       store_list_count(probes, "leaves"), store_list_count(probes, "logins"));

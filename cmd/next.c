@@ -25,6 +25,8 @@ static void show_plan(struct ui *ui, const struct plan *plan)
 		       plan->files.items[i].path);
 	for (size_t i = 0; i < plan->skip.count; i++)
 		ui_say(ui, "  leaves out %s", plan->skip.items[i]);
+	for (size_t i = 0; i < plan->hooks.count; i++)
+		ui_say(ui, "  hook %s", plan->hooks.items[i]);
 }
 
 static bool confirm(void *ctx, const struct plan *plan)
@@ -116,6 +118,21 @@ void waivers_say_unused(struct ui *ui, const struct waivers *waivers)
 	}
 }
 
+/* What one wave's hooks do alone; the phase stays under way. */
+static int revert_wave(const struct options *options, struct doing *doing, struct run_options *run,
+		       const struct session_options *session, struct err *err)
+{
+	int rc = runner_revert_wave(session, options->wave, run, err);
+
+	if (!rc && !options->json && !doing->ui->quiet)
+		ui_prose(doing->ui, 0,
+			 "%staken back%s wave %u; 'certrotate next' does it again, 'certrotate "
+			 "revert' takes the phase back\n",
+			 ui_color(doing->ui, UI_GREEN), ui_color(doing->ui, UI_PLAIN),
+			 options->wave);
+	return rc;
+}
+
 static int carry_out(const struct options *options, struct ui *ui, enum event event,
 		     const char *name, struct err *err)
 {
@@ -144,7 +161,9 @@ static int carry_out(const struct options *options, struct ui *ui, enum event ev
 	if (!rc) {
 		rc = context_init(&context, options, ui, err);
 		if (!rc) {
-			rc = runner_run(&context.session, &run, err);
+			rc = options->wave
+				     ? revert_wave(options, &doing, &run, &context.session, err)
+				     : runner_run(&context.session, &run, err);
 			context_release(&context);
 			if (!rc)
 				waivers_say_unused(ui, &waivers);
@@ -174,6 +193,9 @@ int cmd_next(const struct options *options, struct ui *ui, struct err *err)
 
 int cmd_revert(const struct options *options, struct ui *ui, struct err *err)
 {
+	if (options->wave && (options->to || options->prune || options->take_over))
+		return err_set(err, ERR_USAGE,
+			       "--wave goes with neither --to, --prune nor --take-over");
 	return carry_out(options, ui, options->prune ? EVENT_REVERT_PRUNE : EVENT_REVERT, "revert",
 			 err);
 }

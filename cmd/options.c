@@ -33,8 +33,8 @@ static const struct option_row option_rows[] = {
 	{"--emergency", 0, "REASON", " next plan ", "after a leak: distrust the old chain at once"},
 	{"--take-over", 0, NULL, " next revert ", "go on with what another machine has under way"},
 	{"--prune", 0, NULL, " revert ", "take back a prune, for 7 days"},
-	{"--app", 0, "NAME", " ack deliver ", "the application"},
-	{"--by", 0, "WHO", " ack ", "who of its administrators gave it"},
+	{"--wave", 0, "N", " revert ", "take back wave N of the applications' hooks alone"},
+	{"--by", 0, "WHO", " ack ", "who of its administrators gave it"},
 	{"--phase", 0, "PHASE", " deliver ", "trust, clients, prune, or present: what holds now"},
 	{"--out", 0, "DIR", " deliver ", "the folder for the files"},
 	{"--passphrase-file", 0, "FILE", " deliver ", "the keys' passphrase, in FILE (mode 0600)"},
@@ -59,6 +59,19 @@ static int days(int *out, const char *value, const char *option, struct err *err
 		return err_set(err, ERR_USAGE, "%s takes a number of days, not '%s'", option,
 			       value);
 	*out = (int)number;
+	return 0;
+}
+
+static int wave(unsigned *out, const char *value, struct err *err)
+{
+	char *end = NULL;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): the row says that it has one */
+	long number = strtol(value, &end, 10);
+
+	if (!value[0] || *end || number < 1 || number > 1000000)
+		return err_set(err, ERR_USAGE, "--wave takes the number of a wave, not '%s'",
+			       value);
+	*out = (unsigned)number;
 	return 0;
 }
 
@@ -98,6 +111,8 @@ static int apply(struct options *options, const struct option_row *row, const ch
 
 	if (!strcmp(row->name, "--waive"))
 		return strs_add(&options->waive, value, err);
+	if (!strcmp(row->name, "--wave"))
+		return wave(&options->wave, value, err);
 	if (!strcmp(row->name, "--warning"))
 		return days(&options->warning_days, value, row->name, err);
 	if (!strcmp(row->name, "--critical"))

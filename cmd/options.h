@@ -24,6 +24,7 @@ struct options {
 	const char *out;	     /* --out DIR, or NULL */
 	const char *passphrase_file; /* --passphrase-file FILE, or NULL */
 	struct strs waive;	     /* --waive, as typed */
+	unsigned wave;		     /* --wave, or 0 */
 	int warning_days;	     /* --warning */
 	int critical_days;	     /* --critical */
 	bool json;

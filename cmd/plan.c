@@ -86,6 +86,8 @@ static int print_plan(struct ui *ui, struct session *session, const struct plan 
 	}
 	for (size_t i = 0; i < runs.count && !rc; i++)
 		ui_out(ui, "%s %s\n", i ? "   " : "run", runs.items[i]);
+	for (size_t i = 0; i < plan->hooks.count && !rc; i++)
+		ui_prose(ui, 5, "hook %s\n", plan->hooks.items[i]);
 	if (!rc && diff.len)
 		ui_out(ui, "\n%s", diff.data);
 	buf_release(&diff);
@@ -140,6 +142,7 @@ static int print_json(struct ui *ui, struct session *session, const struct plan 
 		      struct err *err)
 {
 	struct json *root = js_new_object(), *files = js_new_array(), *list = js_new_array();
+	struct json *hooks = js_new_array();
 	struct strs runs = STRS_INIT;
 	int rc = commands_of(&runs, session, plan, err);
 
@@ -169,6 +172,9 @@ static int print_json(struct ui *ui, struct session *session, const struct plan 
 	(void)js_set(root, "proof", proof_json(plan));
 	(void)js_set(root, "files", files);
 	(void)js_set(root, "commands", list);
+	for (size_t i = 0; i < plan->hooks.count; i++)
+		(void)js_push_str(hooks, plan->hooks.items[i]);
+	(void)js_set(root, "hooks", hooks);
 	strs_release(&runs);
 	if (!rc)
 		return ui_json(ui, root, err);

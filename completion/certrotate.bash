@@ -16,7 +16,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
   case $1 in
   plan) echo "$every --waive --first --emergency" ;;
   next) echo "$every --to -y --yes --waive --first --emergency --take-over" ;;
-  revert) echo "$every --to -y --yes --waive --take-over --prune" ;;
+  revert) echo "$every --to -y --yes --waive --take-over --prune --wave" ;;
   prove) echo "$every --waive" ;;
   census) echo "$every --record" ;;
   ack) echo "$every --app --by" ;;

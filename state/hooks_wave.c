@@ -192,7 +192,7 @@ static int note_seen(struct hooks_run *run, unsigned wave, size_t users, const c
 {
 	struct json *object = js_new_object();
 	char at[SYS_TIME_SIZE], name[16];
-	char *note = str_fmt("wave %u", wave);
+	char *note = str_fmt("wave %u was seen switched", wave);
 	int rc;
 
 	sys_time_text(run->session->sys->now(run->session->sys), at);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inventory/hosts.h"
+#include "state/hooks.h"
 #include "state/issue.h"
 #include "state/plan_files.h"
 #include "state/prove.h"
@@ -448,6 +449,27 @@ static int check_skip(const struct plan *plan, const struct session *session, st
 	return rc;
 }
 
+static int add_hooks(struct plan *plan, const struct session *session, struct err *err)
+{
+	const struct generation *gen = plan->has_new ? &plan->new_gen : &plan->old_gen;
+	struct hook_list list = {.items = NULL};
+	int rc = 0;
+
+	if (plan->has_new || plan->has_old)
+		rc = hooks_list(&list, session, plan->row.phase, plan->row.direction, gen, err);
+	for (size_t i = 0; i < list.count && !rc; i++) {
+		const struct application *app = list.items[i].app;
+		char *text = hook_text(list.items[i].hook);
+
+		rc = text ? strs_addf(&plan->hooks, err, "wave %u: %s: %s", app->wave, app->name,
+				      text)
+			  : err_nomem(err);
+		free(text);
+	}
+	hook_list_release(&list);
+	return rc;
+}
+
 int plan_make(struct plan *plan, struct session *session, enum event event,
 	      const struct plan_options *options, struct err *err)
 {
@@ -474,6 +496,7 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc : session_notes(&plan->findings, session, err);
 	rc = rc ? rc : plan_begin(plan, session, options, err);
 	rc = rc ? rc : plan_summary(plan, session, err);
+	rc = rc ? rc : add_hooks(plan, session, err);
 	if (!rc && !plan->resume && !(options->dry_run && plan_issues(plan)))
 		rc = plan_files(plan, session, err);
 	rc = rc ? rc : prove_transition(plan, session, err);
@@ -507,6 +530,7 @@ void plan_release(struct plan *plan)
 	holding_files_release(&plan->files);
 	store_release(&plan->store);
 	strs_release(&plan->skip);
+	strs_release(&plan->hooks);
 	waivers_release(&plan->kept);
 	free(plan->rotation);
 	free(plan->summary);

@@ -81,6 +81,7 @@ struct plan {
 	struct holding_files files; /* empty where resume is set */
 	struct store store;	    /* the state file as the edit writes it */
 	struct strs skip;	    /* hosts left out by a waiver */
+	struct strs hooks;	    /* "wave 1: billing: exec hooks/reload", in their order */
 	char *summary;		    /* one line for people: what will be done */
 	char *scope;		    /* and to how many: "3 servers, 5 clients" */
 };

@@ -37,6 +37,38 @@ static int align(struct session *session, const struct head *head, bool *moved, 
 	return branch_fast_forward(session->repo, &session->base, err);
 }
 
+/* What hooks run of the repository. */
+static int add_hooks(struct strs *out, const struct hooks *hooks, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < hooks->count && !rc; i++) {
+		const struct hook *hook = &hooks->items[i];
+		const char *program = hook->kind == HOOK_EXEC ? hook->command.items[0] : "";
+
+		if (hook->kind == HOOK_ANSIBLE)
+			rc = strs_add_unique(out, hook->play.playbook, err);
+		else if (strchr(program, '/') && program[0] != '/')
+			rc = strs_add_unique(out, str_starts(program, "./") ? program + 2 : program,
+					     err);
+	}
+	return rc;
+}
+
+static int add_applications(struct strs *out, const struct config *config, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < config->application_count && !rc; i++) {
+		const struct application *app = &config->applications[i];
+
+		rc = add_hooks(out, &app->trust, err);
+		rc = rc ? rc : add_hooks(out, &app->clients, err);
+		rc = rc ? rc : add_hooks(out, &app->prune, err);
+	}
+	return rc;
+}
+
 static int add_prefixes(struct strs *out, const struct session *session, struct err *err)
 {
 	static const char *const fixed[] = {
@@ -66,7 +98,7 @@ static int add_prefixes(struct strs *out, const struct session *session, struct 
 	}
 	for (size_t i = 0; i < env->check.count && !rc; i++)
 		rc = strs_add_unique(out, env->check.items[i].playbook, err);
-	return rc;
+	return rc ? rc : add_applications(out, session->config, err);
 }
 
 static int check_unmodified(struct session *session, struct err *err)

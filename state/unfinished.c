@@ -29,6 +29,15 @@ static void say_progress(char out[PROGRESS_SIZE], const struct session *session)
 			       "; it is published; %s was begun, and its end is not known", note);
 	else if (journal_last_is(journal, "rollout", "end"))
 		(void)snprintf(out, PROGRESS_SIZE, "; %s has run to its end", note);
+	else if (journal_last_is(journal, "hook", "begin"))
+		(void)snprintf(out, PROGRESS_SIZE, "; hook %s was begun, and its end is not known",
+			       note);
+	else if (journal_last_is(journal, "hook", "end"))
+		(void)snprintf(out, PROGRESS_SIZE, "; hook %s has run to its end", note);
+	else if (journal_last_is(journal, "wave", "begin"))
+		(void)snprintf(out, PROGRESS_SIZE, "; %s, and that has not ended", note);
+	else if (journal_last_is(journal, "wave", "end"))
+		(void)snprintf(out, PROGRESS_SIZE, "; %s", note);
 	else if (journal_last_is(journal, "verify", "begin"))
 		(void)snprintf(out, PROGRESS_SIZE, "; it is rolled out, and not looked at yet");
 	else if (journal_last_is(journal, "verify", "end") ||
