@@ -38,8 +38,10 @@ static int check_one(struct session *session, const struct plan *plan, const str
 	char *program = NULL;
 	int rc = 0;
 
-	if (hook->kind == HOOK_ANSIBLE)
-		return play_check(session, &play, err);
+	if (hook->kind == HOOK_ANSIBLE) {
+		rc = check_committed(session, hook->play.playbook, err);
+		return rc ? rc : play_check(session, &play, err);
+	}
 	if (hook->kind != HOOK_EXEC)
 		return 0;
 	rc = exec_hook_find(&program, hook->command.items[0], repo_root(session->repo), err);
@@ -128,10 +130,8 @@ static bool has_work(const struct hooks_run *run, size_t from, size_t to)
 /* Who waits for a person does not hold up the others of its wave, only its own hooks. */
 static int run_wave(struct hooks_run *run, size_t from, size_t to, struct err *err)
 {
-	unsigned wave = run->list.items[from].app->wave;
-	int rc = check_taken_back(run, wave, err);
+	int rc = hooks_wave_gate(run, run->list.items[from].app->wave, err);
 
-	rc = rc ? rc : hooks_wave_gate(run, wave, err);
 	for (size_t i = from; i < to && !rc; i++) {
 		const struct hook_item *item = &run->list.items[i];
 
@@ -148,7 +148,8 @@ int step_hooks(struct session *session, struct plan *plan, struct err *err)
 
 	for (size_t from = 0, to; from < run.list.count && !rc; from = to) {
 		to = end_of_wave(&run.list, from);
-		if (has_work(&run, from, to))
+		rc = check_taken_back(&run, run.list.items[from].app->wave, err);
+		if (!rc && has_work(&run, from, to))
 			rc = run_wave(&run, from, to, err);
 	}
 	hooks_run_close(&run);

@@ -48,5 +48,6 @@ Suite *canary_suite(void);
 Suite *looks_suite(void);
 Suite *holdings_suite(void);
 Suite *members_suite(void);
+Suite *hooks_suite(void);
 
 #endif
