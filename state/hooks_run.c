@@ -223,8 +223,9 @@ static bool waits_for_word(const struct hooks_run *run)
 static int run_manual(struct hooks_run *run, const struct hook_item *item, const char *key,
 		      struct err *err)
 {
-	const struct json *word =
-		run->takes_back ? NULL : hooks_word(&run->session->store, item->app->name);
+	const struct json *word = run->takes_back
+					  ? NULL
+					  : hooks_word(&run->session->store, item->app->name);
 	struct json *record;
 	int rc = 0;
 

@@ -23,15 +23,12 @@ static const char hook[] =
 /* Two applications in two waves, one of them with two hooks. */
 #define WAVES(phase)                                                                               \
 	SCENE_QUIET                                                                                \
-		"applications:\n"                                                                  \
-		"  late: {users: [pgquartz], wave: 2, contact: late@example.com, " phase           \
-		": [" EXEC(                                                                        \
-			"c") "]}\n"                                                                \
-			     "  shop: {users: [application], contact: shop@example.com, " phase    \
-			     ": [" EXEC(                                                           \
-				     "a") ", {kind: exec, name: reload, command: [./hook, b]}]}\n" \
-					  "  ghost: {users: [ghost], " phase                       \
-					  ": [" EXEC("g") "]}\n"
+	"applications:\n"                                                                          \
+	"  late: {users: [pgquartz], wave: 2, contact: late@example.com, " phase                   \
+	": [" EXEC("c") "]}\n"                                                                     \
+			"  shop: {users: [application], contact: shop@example.com, " phase         \
+			": [" EXEC("a") ", {kind: exec, name: reload, command: [./hook, b]}]}\n"   \
+					"  ghost: {users: [ghost], " phase ": [" EXEC("g") "]}\n"
 #define MANUAL                                                                                     \
 	SCENE_QUIET "applications:\n"                                                              \
 		    "  shop: {users: [application], contact: shop@example.com, trust: "            \
@@ -123,7 +120,7 @@ START_TEST(a_hook_knows_what_it_is_about)
 	ck_assert_str_eq(scene_says("cat mode"), "700");
 	/* the passphrase of the keys, on its input alone */
 	ck_assert_str_eq(scene_says("wc -l <input"), "1");
-	ck_assert_str_eq(scene_says("grep -rlF -- \"$(cat input)\" . --exclude input || true"), "");
+	ck_assert_str_eq(scene_says("grep -rlF --exclude=input -e \"$(cat input)\" . || true"), "");
 	/* and its files have gone with it */
 	scene_sh("! [ -e \"$(sed -n 's/^CERTROTATE_FILES=//p' given)\" ]");
 }
