@@ -9,6 +9,7 @@
 #include "cmd/commands.h"
 #include "cmd/each.h"
 #include "state/census.h"
+#include "state/notify.h"
 
 #define DAY  ((int64_t)86400)
 #define HOUR ((int64_t)3600)
@@ -104,6 +105,19 @@ static void add_metrics(struct checking *checking, const struct session *session
 			 env, (long long)survey->first_expiry);
 }
 
+/* Each threshold is told once; the levels themselves say it as often as they are asked. */
+static void tell(const struct checking *checking, struct session *session,
+		 const struct survey *survey, int64_t left)
+{
+	const char *threshold = left < 0					? "expired"
+				: left < checking->options->critical_days * DAY ? "critical"
+				: left < checking->options->warning_days * DAY	? "warning"
+										: NULL;
+
+	if (checking->options->notify && survey->first_expiry && threshold)
+		notify_expiring(session, survey->first_name, survey->first_expiry, threshold);
+}
+
 static int check_one(void *ctx, struct session *session, const struct survey *survey,
 		     struct err *err)
 {
@@ -117,6 +131,7 @@ static int check_one(void *ctx, struct session *session, const struct survey *su
 	enum level level = judge(checking, session, survey, left, overdue);
 
 	(void)err;
+	tell(checking, session, survey, left);
 	checking->level = level > checking->level ? level : checking->level;
 	buf_addf(&checking->text, "%s%s %s", checking->text.len ? "; " : "", session->env->name,
 		 state_name(session->store.state));

@@ -45,6 +45,7 @@ static const struct option_row option_rows[] = {
 	{"--warning", 0, "DAYS", " check ", "warn this long before an expiry (30)"},
 	{"--critical", 0, "DAYS", " check ", "critical this long before an expiry (7)"},
 	{"--prometheus", 0, NULL, " check ", "metrics in Prometheus' text format"},
+	{"--notify", 0, NULL, " check ", "for a timer: tell once what expires"},
 	{"--dot", 0, NULL, " states ", "a graph for Graphviz"},
 };
 
@@ -107,6 +108,7 @@ static int apply(struct options *options, const struct option_row *row, const ch
 		{"--no-login", NULL, &options->no_login},
 		{"--no-hosts", NULL, &options->no_hosts},
 		{"--prometheus", NULL, &options->prometheus},
+		{"--notify", NULL, &options->notify},
 		{"--dot", NULL, &options->dot},
 	};
 

@@ -30,6 +30,7 @@ struct options {
 	bool json;
 	bool dot;
 	bool prometheus;
+	bool notify;
 	bool yes;
 	bool first;
 	bool prune;

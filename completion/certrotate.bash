@@ -22,7 +22,7 @@ _certrotate_options() { # COMMAND: the options that it takes; without one those 
   ack) echo "$every --app --by" ;;
   deliver) echo "$every --app --phase --out --passphrase-file" ;;
   verify) echo "$every --no-login --no-hosts" ;;
-  check) echo "$every --warning --critical --prometheus" ;;
+  check) echo "$every --warning --critical --prometheus --notify" ;;
   states) echo "$every --dot" ;;
   *) echo "$every" ;;
   esac

@@ -8,6 +8,7 @@
 #include "inventory/hosts.h"
 #include "state/hooks.h"
 #include "state/issue.h"
+#include "state/notify.h"
 #include "state/plan_files.h"
 #include "state/prove.h"
 
@@ -497,6 +498,7 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc : plan_begin(plan, session, options, err);
 	rc = rc ? rc : plan_summary(plan, session, err);
 	rc = rc ? rc : add_hooks(plan, session, err);
+	rc = rc ? rc : notify_check(&plan->findings, session, err);
 	if (!rc && !plan->resume && !(options->dry_run && plan_issues(plan)))
 		rc = plan_files(plan, session, err);
 	rc = rc ? rc : prove_transition(plan, session, err);

@@ -8,6 +8,7 @@
 #include "proc/child.h"
 #include "state/gates.h"
 #include "state/access.h"
+#include "state/notify.h"
 #include "state/orphans.h"
 #include "state/others.h"
 #include "state/steps.h"
@@ -311,9 +312,10 @@ static int no_chain(const struct session *session, struct err *err)
 static int transition(struct session *session, const struct run_options *options, struct err *err)
 {
 	struct plan_options plan_options = {.reason = options->reason, .waivers = options->waivers};
+	struct notify_phase phase;
 	struct transition row;
 	struct plan plan = {0};
-	bool resume, turn;
+	bool resume, turn, begun;
 	int rc = plan_choose(&row, &resume, &turn, &session->store, options->event, err);
 
 	if (rc && session->store.state == STATE_ABSENT)
@@ -327,16 +329,26 @@ static int transition(struct session *session, const struct run_options *options
 	if (rc)
 		return rc;
 	/* What Ansible cannot read is found before anything is committed, not after. */
+	notify_phase(&phase, session, &plan.row);
 	rc = step_check_rollout(session, &plan, err);
 	rc = rc ? rc : step_check_hooks(session, &plan, err);
 	rc = rc ? rc : look_before_all(session, &plan, err);
 	rc = rc ? rc : ask(&plan, options, err);
+	begun = !rc || plan.resume;
 	rc = rc ? rc : catch_up(session, &plan, err);
 	if (!rc && !plan.resume && loop_stop_count(session->stop))
 		rc = err_set(err, ERR_STOPPED, "stopped as asked: the inventory was not changed");
 	if (!rc && !plan.resume)
 		rc = publish(session, &plan, options, err);
-	rc = rc ? rc : finish(session, &plan, options, err);
+	if (!rc) {
+		notify_phase(&phase, session, &plan.row);
+		notify_start(session, &phase);
+		rc = finish(session, &plan, options, err);
+	}
+	if (rc)
+		notify_stopped(session, &phase, begun, err);
+	else
+		notify_end(session, &phase);
 	plan_release(&plan);
 	return rc;
 }
@@ -353,6 +365,22 @@ static bool is_there(const struct store *store, const struct run_options *option
 	last = store_last(store, "completed");
 	return !strcmp(js_str(last, "phase", ""), phase_name(PHASE_EMERGENCY)) &&
 	       !strcmp(js_str(last, "reason", ""), options->reason ? options->reason : "");
+}
+
+/* Told here as well, by who looks whether it is merged: whoever pushed it may not have been heard.
+ */
+static int awaited(struct session *session, enum event event, struct err *err)
+{
+	struct notify_phase phase;
+	struct transition row;
+	bool resume, turn;
+	int rc = step_awaited(session, err);
+
+	if (rc != ERR_GATE || plan_choose(&row, &resume, &turn, &session->store, event, NULL))
+		return rc;
+	notify_phase(&phase, session, &row);
+	notify_stopped(session, &phase, false, err);
+	return rc;
 }
 
 /* One phase, or nothing where the state is reached: *reached says so. */
@@ -373,7 +401,7 @@ static int run_one(const struct session_options *session_options, const struct r
 	if (!rc && !*reached && options->event == EVENT_REVERT)
 		rc = step_withdraw(&session, &withdrawn, err);
 	else if (!rc && !*reached)
-		rc = step_awaited(&session, err);
+		rc = awaited(&session, options->event, err);
 	if (!rc && !*reached && !withdrawn)
 		rc = transition(&session, options, err);
 	session_close(&session);
