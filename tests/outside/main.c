@@ -5,8 +5,13 @@ int main(void)
 {
 	Suite *(*const suites[])(void) = {
 		exec_hook_suite,
+		template_suite,
+		webhook_suite,
 		NULL,
 	};
 
-	return test_main(suites);
+	int rc = test_main(suites);
+
+	webhook_suite_end();
+	return rc;
 }

@@ -17,6 +17,7 @@ Suite *verify_suite(void);
 Suite *covers_suite(void);
 Suite *chainsmith_suite(void);
 Suite *pkcs12_suite(void);
+Suite *hmac_suite(void);
 
 /*
  * Runs the real openssl program (argv[0] is "openssl"; NULL at the end) without a shell, with its
