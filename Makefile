@@ -3,6 +3,7 @@
 #   make            builds build/certrotate
 #   make test       installs what is missing, then runs every test
 #   make demo       installs what is missing, then rotates a real environment under load
+#   make drivers    installs a JDK, Go and drivers, and logs in with delivered files (700 MB, a minute)
 #   make torture    kills it at every point of every phase (an hour on two cores; SAMPLE=180: a sample)
 #   make bench-proof    measures the proof of 1,000 servers and clients, and of ten times as many
 #   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
@@ -103,6 +104,13 @@ deps:
 test: deps
 	$(MAKE) all $(SUITE_BINS) $(REPLAY) $(BUILD)/tests/differential $(BUILD)/tests/search
 	tests/run $(BUILD) $(SUITES) fuzz
+
+# What applications are given, used by the drivers that they have: too large for every test run.
+drivers: deps
+	tools/deps openjdk-17-jdk-headless libpostgresql-jdbc-java golang-go golang-github-lib-pq-dev \
+		golang-github-jackc-pgx-v4-dev odbc-postgresql unixodbc
+	$(MAKE) all
+	DRIVERS=all tests/integration/drivers.sh $(BUILD)
 
 # The unit suites alone, without looking for packages.
 unit: $(SUITE_BINS)
@@ -296,7 +304,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps valgrind test unit unit-all asan differential torture races faults fuzz fuzz-all fuzz-merge fuzz-merge-all demo bench-proof bench-verify lint analyze cover cover-all install uninstall dist clean
+.PHONY: all deps valgrind test unit unit-all asan drivers differential torture races faults fuzz fuzz-all fuzz-merge fuzz-merge-all demo bench-proof bench-verify lint analyze cover cover-all install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

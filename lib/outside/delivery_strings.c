@@ -153,6 +153,7 @@ static void add_libpq(struct buf *out, const struct delivery_input *in,
 		"  - sslpassword came with version 13; older ones ask at the terminal. Everybody\n"
 		"    on the machine sees a program's arguments: keep the string in a service file\n"
 		"    (PGSERVICEFILE, mode 0600), where every one of these words may stand.\n"
+		"  - A passphrase with blanks stands in single quotes: sslpassword='...'.\n"
 		"  - The key is opened again at each connect, which takes some 50 ms.\n");
 }
 
@@ -226,7 +227,8 @@ static void add_jdbc(struct buf *out, const struct delivery_input *in,
 	}
 	buf_adds(out,
 		 "\n  - keytool -importcert takes the first certificate of a file and drops the "
-		 "rest:\n    import ca-1.crt, ca-2.crt… one by one, or use truststore.p12 as it "
+		 "rest:\n    import ca-1.crt, ca-2.crt and so on one by one, or use truststore.p12 "
+		 "as it "
 		 "is.\n");
 }
 
