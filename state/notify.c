@@ -339,11 +339,15 @@ static struct note note_of(const struct notify_phase *phase, enum notify_event e
 void notify_start(struct session *session, const struct notify_phase *phase)
 {
 	struct note note = note_of(phase, NOTIFY_START);
+	size_t name = session->by ? strcspn(session->by, "<") : 0;
 	struct buf text;
 
 	buf_init(&text, TEXT_MAX);
 	begin_text(&text, session, &note, phase->row.direction);
 	buf_adds(&text, " begins");
+	/* without the address: chats take what stands in angle brackets for a link */
+	if (name > 1)
+		buf_addf(&text, ", by %.*s", (int)name - 1, session->by);
 	tell_all(session, &note, &text);
 	buf_release(&text);
 }

@@ -10,7 +10,10 @@ int main(void)
 		genfile_suite,	  runner_suite,	 rollout_suite, reports_suite,	unfinished_suite,
 		survey_suite,	  issue_suite,	 lock_suite,	asked_suite,	drift_suite,
 		gates_suite,	  canary_suite,	 looks_suite,	holdings_suite, members_suite,
-		hooks_suite,	  NULL};
+		hooks_suite,	  notify_suite,	 NULL};
 
-	return test_main(suites);
+	int rc = test_main(suites);
+
+	notify_suite_end();
+	return rc;
 }
