@@ -16,6 +16,7 @@ Suite *handshake_suite(void);
 Suite *tls12_suite(void);
 Suite *differential_suite(void);
 Suite *census_gate_suite(void);
+Suite *census_wave_suite(void);
 Suite *census_suite(void);
 Suite *access_suite(void);
 
