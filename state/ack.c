@@ -87,13 +87,14 @@ static int publish_ack(struct session *session, const struct application *app,
 }
 
 static int acknowledge(struct session *session, const char *name, const char *who,
-		       enum phase *phase, bool *known, struct err *err)
+		       enum phase *phase, enum direction *direction, bool *known, struct err *err)
 {
 	const struct application *app = NULL;
 	int rc = config_application(&app, session->config, name, err);
 	struct word word = find_word(session, name);
 
 	*phase = word.phase;
+	*direction = word.direction;
 	if (!rc && word.phase == PHASE__MAX)
 		rc = nothing_waits(session, err);
 	rc = rc ? rc : check_users(session, app, err);
@@ -104,16 +105,17 @@ static int acknowledge(struct session *session, const char *name, const char *wh
 }
 
 int runner_ack(const struct session_options *options, const char *app, const char *who,
-	       enum phase *phase, bool *known, struct err *err)
+	       enum phase *phase, enum direction *direction, bool *known, struct err *err)
 {
 	struct session session;
 	int rc = runner_open(&session, options, err);
 
 	*phase = PHASE__MAX;
+	*direction = DIRECTION_FORWARD;
 	*known = false;
 	if (rc)
 		return rc;
-	rc = acknowledge(&session, app, who, phase, known, err);
+	rc = acknowledge(&session, app, who, phase, direction, known, err);
 	session_close(&session);
 	return rc;
 }

@@ -164,7 +164,10 @@ bool hooks_run_in(const struct session *session)
 {
 	const struct under_way *under_way = &session->store.under_way;
 
-	for (size_t i = 0; i < session->config->application_count && under_way->active; i++) {
+	/* In an emergency nobody is waited for. */
+	if (!under_way->active || under_way->phase == PHASE_EMERGENCY)
+		return false;
+	for (size_t i = 0; i < session->config->application_count; i++) {
 		const struct hooks *hooks = hooks_of(&session->config->applications[i],
 						     under_way->phase);
 
@@ -174,11 +177,12 @@ bool hooks_run_in(const struct session *session)
 	return false;
 }
 
-static int say_waiting(struct findings *out, const struct session *session, const struct json *run,
-		       struct err *err)
+/* since: NULL on a machine that does not know how far the hooks have come. */
+static int say_waiting(struct findings *out, const struct session *session, const char *name,
+		       const char *since, const char *text, struct err *err)
 {
+	const struct under_way *under_way = &session->store.under_way;
 	const struct application *app = NULL;
-	const char *name = js_str(run, "application", "?");
 	char *subject = str_fmt("application %s", name);
 	char *advice;
 	int rc;
@@ -187,33 +191,65 @@ static int say_waiting(struct findings *out, const struct session *session, cons
 		app = NULL;
 	advice = str_fmt("%s%s'certrotate ack --app %s --by WHO' records it, then '%s' goes on",
 			 app ? app->contact : "", app && app->contact[0] ? " does it; " : "", name,
-			 direction_verb(session->store.under_way.direction));
-	rc = subject && advice ? findings_add(out, "hook-waits", SEVERITY_WARNING, subject, advice,
-					      err, "%s waits for its word since %s: %s",
-					      phase_name(session->store.under_way.phase),
-					      js_str(run, "at", "?"), js_str(run, "text", ""))
-			       : err_nomem(err);
+			 direction_verb(under_way->direction));
+	rc = subject && advice
+		     ? findings_add(out, "hook-waits", SEVERITY_WARNING, subject, advice, err,
+				    "%s%s waits for its word%s%s: %s",
+				    under_way->direction == DIRECTION_BACK ? "the revert of " : "",
+				    phase_name(under_way->phase),
+				    since ? " since " : ", once it comes to its hooks",
+				    since ? since : "", text)
+		     : err_nomem(err);
 	free(subject);
 	free(advice);
 	return rc;
 }
 
-/* What this machine began: only it knows how far the hooks have come. */
-int hooks_waiting(struct findings *out, const struct session *session, struct err *err)
+/* What another machine drives: whose words it has to have before its end. */
+static int needed_there(struct findings *out, const struct session *session,
+			const struct generation *gen, struct err *err)
 {
+	const struct under_way *under_way = &session->store.under_way;
+	struct hook_list list = {.items = NULL};
+	const struct application *said = NULL;
+	int rc = gen ? hooks_list(&list, session, under_way->phase, under_way->direction, gen, err)
+		     : 0;
+
+	for (size_t i = 0; i < list.count && !rc; i++) {
+		const struct hook_item *item = &list.items[i];
+
+		if (item->hook->kind != HOOK_MANUAL || item->app == said ||
+		    hooks_word(&session->store, item->app->name))
+			continue;
+		said = item->app;
+		rc = say_waiting(out, session, item->app->name, NULL, item->hook->text, err);
+	}
+	hook_list_release(&list);
+	return rc;
+}
+
+/* What this machine drives: it knows how far the hooks have come. */
+int hooks_waiting(struct findings *out, const struct session *session, const struct generation *gen,
+		  struct err *err)
+{
+	const struct under_way *under_way = &session->store.under_way;
 	struct hooks_record record;
 	int rc;
 
 	if (!hooks_run_in(session))
 		return 0;
+	if (under_way->host && strcmp(under_way->host, session->host) != 0)
+		return needed_there(out, session, gen, err);
 	rc = hooks_record_open(&record, session, err);
 	for (const char *key = js_first_key(record.runs); key && !rc;
 	     key = js_next_key(record.runs, key)) {
 		const struct json *run = js_get(record.runs, key);
+		const char *app = js_str(run, "application", "");
 
 		if (!strcmp(js_str(run, "outcome", ""), HOOK_WAITS) &&
-		    !hooks_word(&session->store, js_str(run, "application", "")))
-			rc = say_waiting(out, session, run, err);
+		    !hooks_word(&session->store, app))
+			rc = say_waiting(out, session, app, js_str(run, "at", "?"),
+					 js_str(run, "text", ""), err);
 	}
 	hooks_record_release(&record);
 	return rc;

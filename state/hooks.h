@@ -66,7 +66,11 @@ int hooks_evidence(struct json *entry, const struct session *session, struct err
 int hooks_give_words(struct store *store, const struct session *session, const struct plan *plan,
 		     struct err *err);
 
-/* "hook-waits": which applications' words the phase that is under way waits for. */
-int hooks_waiting(struct findings *out, const struct session *session, struct err *err);
+/*
+ * "hook-waits": which applications' words the phase that is under way waits for. gen: whose users
+ * have a part in it, where another machine drives it; NULL: not known.
+ */
+int hooks_waiting(struct findings *out, const struct session *session, const struct generation *gen,
+		  struct err *err);
 
 #endif

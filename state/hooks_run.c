@@ -308,6 +308,10 @@ static int failed(const struct hooks_run *run, const struct hook_item *item, int
 			 "takes back the phase",
 			 hint, hint[0] ? "; " : "", app->contact, app->contact[0] ? " knows; " : "",
 			 app->wave);
+	else if (run->plan->row.phase == PHASE_EMERGENCY)
+		err_hint(err, "%.400s%s%s%sthe emergency is unfinished: 'certrotate next' goes on",
+			 hint, hint[0] ? "; " : "", app->contact,
+			 app->contact[0] ? " knows; " : "");
 	else if (run->direction == DIRECTION_BACK)
 		err_hint(err, "%.400s%s%s%sthe revert is unfinished: 'certrotate revert' goes on",
 			 hint, hint[0] ? "; " : "", app->contact,

@@ -32,23 +32,23 @@ static int64_t time_of(const char *text, int64_t fallback)
 static void times_of(struct census_wave_user *user, const struct hooks_run *run,
 		     const struct application *app)
 {
-	const struct under_way *under_way = &run->plan->store.under_way;
-	const struct json *runs = run->record.runs;
+	const struct hooks *hooks = hooks_of(app, run->plan->row.phase);
 	int64_t begun = 0, ended = 0;
 
-	for (const char *key = js_first_key(runs); key; key = js_next_key(runs, key)) {
-		const struct json *one = js_get(runs, key);
+	for (size_t i = 0; hooks && i < hooks->count; i++) {
+		const struct hook_item item = {app, &hooks->items[i]};
+		char *key = hooks_key(run, &item);
+		const struct json *one = key ? js_get(run->record.runs, key) : NULL;
 		int64_t at = time_of(js_str(one, "at", NULL), 0);
 
-		if (strcmp(js_str(one, "application", ""), app->name) != 0 ||
-		    strcmp(js_str(one, "direction", ""), "forward") != 0)
+		free(key);
+		if (!at)
 			continue;
-		/* Of several attempts the last one counts. */
-		begun = at > begun ? at : begun;
+		begun = !begun || at < begun ? at : begun;
 		at = time_of(js_str(one, "ended", NULL), at);
 		ended = at > ended ? at : ended;
 	}
-	user->begun = begun ? begun : time_of(under_way->begun, run->started);
+	user->begun = begun ? begun : time_of(run->plan->store.under_way.begun, run->started);
 	user->ended = ended ? ended : run->started;
 }
 

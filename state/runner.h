@@ -55,12 +55,12 @@ int runner_open(struct session *session, const struct session_options *options, 
 
 /*
  * Records an application's word about the phase that waits for it (see gates.h), and publishes it.
- * who: whose word it is; NULL: only who types it. *phase is what it is about; *known: the word was
- * there already, and nothing was changed. ERR_USAGE where no phase waits for it, or it has no user
- * in this environment.
+ * who: whose word it is; NULL: only who types it. *phase and *direction are what it is about;
+ * *known: the word was there already, and nothing was changed. ERR_USAGE where no phase waits for
+ * it, or it has no user in this environment.
  */
 int runner_ack(const struct session_options *session, const char *app, const char *who,
-	       enum phase *phase, bool *known, struct err *err);
+	       enum phase *phase, enum direction *direction, bool *known, struct err *err);
 
 /*
  * The first steps of a transition alone, for commands that look and change nothing: opens, fetches

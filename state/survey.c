@@ -79,7 +79,9 @@ static int note_state(struct survey *survey, struct session *session, struct err
 	else
 		rc = findings_add(&survey->findings, "awaited", SEVERITY_BLOCK, env->base,
 				  awaited.hint, err, "%s", awaited.msg);
-	rc = rc ? rc : hooks_waiting(&survey->findings, session, err);
+	rc = rc ? rc
+		: hooks_waiting(&survey->findings, session, survey->has_live ? &survey->live : NULL,
+				err);
 	for (size_t i = 0; i < store->behind.count && !rc; i++)
 		rc = findings_add(&survey->findings, "behind", SEVERITY_WARNING,
 				  store->behind.items[i],

@@ -21,10 +21,11 @@ static void clear(void)
 
 static int ack(const char *app, enum phase *phase)
 {
+	enum direction direction;
 	bool known;
 
 	err_clear(&err);
-	return runner_ack(&scene_options, app, NULL, phase, &known, &err);
+	return runner_ack(&scene_options, app, NULL, phase, &direction, &known, &err);
 }
 
 static void acks_are_configured(void)

@@ -214,14 +214,38 @@ START_TEST(a_program_that_is_not_as_committed_is_not_run)
 }
 END_TEST
 
+/* Nobody is waited for, and no wave for another. */
+START_TEST(an_emergency_gives_out_everything_at_once)
+{
+	const struct run_options options = {
+		.event = EVENT_EMERGENCY, .to = STATE__MAX, .reason = "a leak"};
+
+	configure(
+		SCENE_QUIET
+		"applications:\n"
+		"  late: {users: [pgquartz], wave: 2, clients: [" EXEC(
+			"c") "]}\n"
+			     "  shop: {users: [application], trust: [" EXEC(
+				     "t") "], clients: "
+					  "[{kind: manual, text: take the new certificate}, " EXEC(
+						  "a") "]}\n");
+	err_clear(&err);
+	ck_ok(runner_run(&scene_options, &options, &err), &err);
+	ck_assert_str_eq(hooked(), "emergency forward shop a\nemergency forward late c");
+	ck_contains(scene_log(), "application shop: take the new certificate\n");
+	ck_contains(scene_says("cat files"), "pgquartz");
+}
+END_TEST
+
 /* ---- words */
 
 static int ack(const char *app, bool *known)
 {
+	enum direction direction;
 	enum phase phase;
 
 	err_clear(&err);
-	return runner_ack(&scene_options, app, "Ann", &phase, known, &err);
+	return runner_ack(&scene_options, app, "Ann", &phase, &direction, known, &err);
 }
 
 static void is_said(const char *check, const char *subject, const char *part)
@@ -465,6 +489,7 @@ Suite *hooks_suite(void)
 	tcase_add_loop_test(run, a_hook_that_cannot_run_is_found_before_anything_is_changed, 0,
 			    sizeof(unusable) / sizeof(unusable[0]));
 	tcase_add_test(run, a_program_that_is_not_as_committed_is_not_run);
+	tcase_add_test(run, an_emergency_gives_out_everything_at_once);
 	tcase_add_test(run, an_address_is_shown_without_its_secret);
 	tcase_add_test(words, a_phase_waits_for_a_word_and_goes_on_from_there);
 	tcase_add_test(words, what_is_taken_back_is_confirmed_as_well);
