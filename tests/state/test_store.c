@@ -290,6 +290,56 @@ START_TEST(words_are_kept_and_taken_by_phase)
 }
 END_TEST
 
+START_TEST(a_word_has_a_direction)
+{
+	struct store store, again;
+	struct err err = {0};
+
+	ck_ok(store_init(&store, "poc", STATE_IDLE, &err), &err);
+	ck_ok(store_add_ack(&store, "billing", PHASE_TRUST, DIRECTION_BACK, "Ann", "DBA <d@x>",
+			    1795000000, &err),
+	      &err);
+	ck_ok(store_copy(&again, &store, &err), &err);
+	ck_assert_ptr_null(store_ack(&again, "billing", PHASE_TRUST));
+	ck_assert_ptr_nonnull(store_word(&again, "billing", PHASE_TRUST, DIRECTION_BACK));
+	ck_ok(store_add_ack(&again, "shop", PHASE_TRUST, DIRECTION_FORWARD, "", "DBA <d@x>",
+			    1795000000, &err),
+	      &err);
+	ck_ok(store_take_ack(&again, "billing", PHASE_TRUST, &err), &err);
+	ck_assert_uint_eq(js_count(again.acks), 1);
+	ck_assert_ptr_nonnull(store_ack(&again, "shop", PHASE_TRUST));
+	store_release(&store);
+	store_release(&again);
+}
+END_TEST
+
+/* Who takes over goes on with what was begun then; what was turned round is asked its own journal.
+ */
+START_TEST(what_is_under_way_remembers_its_beginning)
+{
+	struct store store, again;
+	struct err err = {0};
+
+	ck_ok(store_init(&store, "poc", STATE_IDLE, &err), &err);
+	ck_ok(store_begin(&store, table_find(STATE_IDLE, EVENT_NEXT), "DBA", "laptop:/x",
+			  1795000000, NULL, &err),
+	      &err);
+	ck_assert_str_eq(store.under_way.begun, store.under_way.since);
+	ck_assert_ptr_null(store.under_way.turned);
+	ck_ok(store_copy(&again, &store, &err), &err);
+	ck_assert_str_eq(again.under_way.begun, store.under_way.since);
+	store_release(&again);
+	ck_ok(store_set(&store.under_way.since, "2026-11-18T12:00:00Z", &err), &err);
+	ck_ok(store_set(&store.under_way.turned, "2026-11-18T11:00:00Z", &err), &err);
+	ck_ok(store_copy(&again, &store, &err), &err);
+	ck_assert_str_eq(again.under_way.since, "2026-11-18T12:00:00Z");
+	ck_assert_str_eq(again.under_way.begun, "2026-11-18T11:06:40Z");
+	ck_assert_str_eq(again.under_way.turned, "2026-11-18T11:00:00Z");
+	store_release(&store);
+	store_release(&again);
+}
+END_TEST
+
 Suite *store_suite(void)
 {
 	Suite *suite = suite_create("store");
@@ -305,6 +355,8 @@ Suite *store_suite(void)
 	tcase_add_test(tc,
 		       when_a_phase_was_completed_counts_for_the_last_direction_of_this_rotation);
 	tcase_add_test(tc, words_are_kept_and_taken_by_phase);
+	tcase_add_test(tc, a_word_has_a_direction);
+	tcase_add_test(tc, what_is_under_way_remembers_its_beginning);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
