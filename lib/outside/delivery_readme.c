@@ -132,7 +132,7 @@ static void add_head(struct buf *out, const struct delivery_input *in)
 	if (in->by[0]) {
 		buf_adds(out, " by ");
 		add_text(out, in->by);
-		buf_adds(out, ": ask there, and tell them when you are\ndone");
+		buf_adds(out, ".\nQuestions, and your word when you are done, go there");
 	}
 	buf_addf(out, ".\n\nWHAT TO DO\n\n%s", purposes[in->purpose].steps);
 }
@@ -167,7 +167,7 @@ static void add_shared(struct buf *out, const struct delivery_input *in)
 	else
 		buf_adds(out, "  ca-1.crt         ");
 	buf_adds(out, "the same, one in each file\n"
-		      "  truststore.p12   the same for Java and .NET (PKCS#12); its password is "
+		      "  truststore.p12   the same for Java (PKCS#12); its password is "
 		      "\"" DELIVERY_STORE_PASSWORD "\",\n"
 		      "                   which is no secret: nothing in it is\n"
 		      "  delivery.json    this list for programs, with a checksum of each file\n");
@@ -270,16 +270,15 @@ int delivery_readme(struct buf *out, const struct delivery_input *in,
 	add_servers(out, in);
 	buf_addf(out,
 		 "\nCONNECTING\n\n"
-		 "DATABASE stands for the database's name%s%s. Files are named as seen from "
-		 "this\nfolder: a program that runs elsewhere needs whole paths.%s\n",
-		 subjects ? ", PASSPHRASE for the passphrase" : ", USER for the user", "",
-		 subjects ? ""
-			  : " What the\napplication has for its own certificate and key "
-			    "stays: add it.");
-	if (subjects && in->user_count > 1)
-		buf_adds(out,
-			 "The strings are for the first user; for the others write their name and "
-			 "folder.\n");
+		 "DATABASE stands for the database's name, %s. Files are named as\nseen from this "
+		 "folder: a program that runs elsewhere needs whole paths.\n",
+		 subjects ? "PASSPHRASE for the passphrase" : "USER for the user");
+	if (!subjects)
+		buf_adds(out, "What the application has for its own certificate and key stays: add "
+			      "it.\n");
+	else if (in->user_count > 1)
+		buf_adds(out, "The strings are for the first user; for the others write their name "
+			      "and folder.\n");
 	delivery_strings(out, in, subjects ? &subjects[0] : NULL);
 	add_one_only(out, in);
 	return buf_check(out, "README.txt", err);

@@ -17,14 +17,20 @@
 
 #define HOSTS_SHOWN 4 /* in one string; more make it unreadable */
 
-enum quoting { QUOTE_CONNINFO, QUOTE_URL, QUOTE_SEMICOLON };
+enum quoting { QUOTE_CONNINFO, QUOTE_URL, QUOTE_SEMICOLON, QUOTE_BRACES };
 
 static void add_quoted(struct buf *out, const char *text, enum quoting quoting)
 {
+	static const char marks[][3] = {[QUOTE_CONNINFO] = "''",
+					[QUOTE_URL] = "",
+					[QUOTE_SEMICOLON] = "\"\"",
+					[QUOTE_BRACES] = "{}"};
 	bool plain = text[0] != '\0';
+	struct buf inner;
 
 	for (const char *c = text; *c; c++) {
-		bool letter = isalnum((unsigned char)*c) || strchr("._-/", *c);
+		bool letter = isalnum((unsigned char)*c) ||
+			      strchr(quoting == QUOTE_URL ? "._-/" : "._-/@%", *c);
 
 		plain = plain && letter;
 		if (quoting != QUOTE_URL)
@@ -40,15 +46,18 @@ static void add_quoted(struct buf *out, const char *text, enum quoting quoting)
 		buf_adds(out, text);
 		return;
 	}
-	buf_addc(out, quoting == QUOTE_CONNINFO ? '\'' : '"');
+	buf_init(&inner, BUF_TEXT_MAX);
 	for (const char *c = text; *c; c++) {
 		if (quoting == QUOTE_CONNINFO && (*c == '\'' || *c == '\\'))
-			buf_addc(out, '\\');
-		if (quoting == QUOTE_SEMICOLON && *c == '"')
-			buf_addc(out, '"');
-		buf_add_safe(out, c, 1);
+			buf_addc(&inner, '\\');
+		if (*c == marks[quoting][1] && quoting != QUOTE_CONNINFO)
+			buf_addc(&inner, *c);
+		buf_addc(&inner, *c);
 	}
-	buf_addc(out, quoting == QUOTE_CONNINFO ? '\'' : '"');
+	buf_addc(out, marks[quoting][0]);
+	buf_add_safe(out, inner.data, inner.len);
+	buf_addc(out, marks[quoting][1]);
+	buf_release(&inner);
 }
 
 /* What a PostgreSQL client can connect to, at most as many as fit into one string. */
@@ -144,6 +153,11 @@ static void add_libpq(struct buf *out, const struct delivery_input *in,
 	add_conninfo(out, in, subject);
 	buf_adds(out, "\"\n\n"
 		      "  - It reads every certificate in root.crt.\n");
+	if (several(in))
+		buf_adds(out,
+			 "  - target_session_attrs=read-write picks the server that takes "
+			 "writes: leave it out\n    where any will do. (The others' strings have "
+			 "a word for it, too.)\n");
 	if (!has_key(subject))
 		return;
 	buf_adds(
@@ -301,7 +315,7 @@ static void add_odbc(struct buf *out, const struct delivery_input *in,
 	buf_adds(out, "\nODBC (psqlODBC)\n\n    Driver={PostgreSQL Unicode};");
 	add_host_and_port(out, in, "Servername=", "Port=", ';');
 	buf_adds(out, ";Database=DATABASE;Username=");
-	buf_add_safe(out, user_of(subject), strlen(user_of(subject)));
+	add_quoted(out, user_of(subject), QUOTE_BRACES);
 	buf_adds(out, ";SSLmode=verify-full;pqopt={");
 	add_conninfo_tls(out, subject);
 	buf_adds(out, several(in) ? " target_session_attrs=read-write}\n" : "}\n");

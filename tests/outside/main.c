@@ -5,6 +5,7 @@ int main(void)
 {
 	Suite *(*const suites[])(void) = {
 		exec_hook_suite,
+		delivery_suite,
 		template_suite,
 		webhook_suite,
 		NULL,

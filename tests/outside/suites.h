@@ -5,6 +5,7 @@
 #include "tests/support/support.h"
 
 Suite *exec_hook_suite(void);
+Suite *delivery_suite(void);
 Suite *template_suite(void);
 Suite *webhook_suite(void);
 void webhook_suite_end(void); /* its server */
