@@ -159,17 +159,11 @@ int worktree_changed(struct strs *out, struct repo *repo, const char *const *pre
 
 int worktree_ignores(bool *out, struct repo *repo, const char *path, struct err *err)
 {
-	const char *const args[] = {"check-ignore", "-q", "--no-index", "--", path, NULL};
-	struct child_result result = {0};
-	struct buf text;
-	int rc;
+	int ignored = 0;
 
-	buf_init(&text, GIT_TEXT_MAX);
-	rc = run_git(&result, repo, &(struct run){.args = args, .out = &text}, err);
-	buf_release(&text);
-	if (!rc && result.code > 1)
-		rc = err_set(err, ERR_FAIL, "git check-ignore: cannot tell whether %s is ignored",
-			     path);
-	*out = !rc && result.code == 0;
-	return rc;
+	/* "git check-ignore" takes no literal path. */
+	if (git_ignore_path_is_ignored(&ignored, repo->git, path))
+		return git_fail(err, "cannot tell whether git ignores %s", path);
+	*out = ignored != 0;
+	return 0;
 }

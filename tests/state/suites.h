@@ -51,5 +51,6 @@ Suite *members_suite(void);
 Suite *hooks_suite(void);
 Suite *notify_suite(void);
 void notify_suite_end(void); /* its server */
+Suite *deliver_suite(void);
 
 #endif
