@@ -243,7 +243,7 @@ int http_send(struct http_response *out, struct http *http, const struct http_re
 		out->failure = rc == ERR_USAGE ? HTTP_REFUSED : HTTP_LOCAL;
 	else
 		rc = exchange(&hop, err);
-	free(hop.location);
+	http_location_free(&hop);
 	http_url_release(&hop.url);
 	out->ms = loop_now(http->loop) - began;
 	if (rc)

@@ -17,6 +17,7 @@
  * ALL_PROXY; no_proxy or NO_PROXY names hosts that need none. SSL_CERT_FILE and CURL_CA_BUNDLE have
  * no say: the variables of a shell do not decide whom we trust.
  *
+ * Who uses it ignores SIGPIPE, as main() does: OpenSSL writes to connections that are gone.
  * Names are looked up by net/resolve.h, so libcurl starts no thread; waiting is done by the loop,
  * so a stop request ends it at once. Each exchange has a deadline for the whole of it.
  *
@@ -82,6 +83,7 @@ struct http_request {
 	size_t body_max;     /* of the answer, bytes */
 };
 
+/* Why there is no answer. */
 enum http_failure {
 	HTTP_NONE,	 /* there is an answer, with whatever status */
 	HTTP_REFUSED,	 /* not sent: the address or the request cannot be used */
@@ -157,6 +159,10 @@ struct http_again {
 	int64_t first_ms; /* the first wait is up to this, each further one up to twice as long */
 	int64_t wait_max_ms; /* no wait but one that the server asks for is longer */
 	int64_t all_ms;	     /* the end of all tries and waits */
+	/* Before each try: may change what the request's headers borrow (a time stamp). May be
+	   NULL; what it returns but 0 is the end. */
+	int (*prepare)(void *ctx, struct err *err);
+	void *ctx;
 };
 
 /*

@@ -364,12 +364,20 @@ static int prepare(struct http_hop *hop, struct err *err)
 	return 0;
 }
 
+/* Who knows an address may use it. */
+void http_location_free(struct http_hop *hop)
+{
+	if (hop->location)
+		explicit_bzero(hop->location, strlen(hop->location));
+	free(hop->location);
+	hop->location = NULL;
+}
+
 static int take_location(struct http_hop *hop, struct err *err)
 {
 	char *where = NULL;
 
-	free(hop->location);
-	hop->location = NULL;
+	http_location_free(hop);
 	(void)curl_easy_getinfo(hop->http->easy, CURLINFO_REDIRECT_URL, &where);
 	if (!where)
 		return 0;

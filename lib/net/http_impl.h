@@ -85,13 +85,13 @@ struct http_hop {
 	bool done;
 	CURLcode code; /* where done */
 	long status;
-	char *location; /* where a redirect leads to, absolute; NULL: nowhere. The caller frees it
-			 */
+	char *location; /* where a redirect leads to, absolute; NULL: nowhere */
 	char text[CURL_ERROR_SIZE];
 };
 
 /* http_hop.c: sets libcurl up for it and carries it out. */
 int http_hop_run(struct http_hop *hop, struct err *err);
+void http_location_free(struct http_hop *hop);
 /* http_loop.c: libcurl in our loop. */
 int http_loop_init(struct http *http, struct err *err);
 void http_loop_release(struct http *http);

@@ -67,7 +67,8 @@ static int not_trusted(const struct http_hop *hop, struct err *err)
 	long result = X509_V_OK;
 
 	(void)curl_easy_getinfo(hop->http->easy, CURLINFO_SSL_VERIFYRESULT, &result);
-	/* The chain held: libcurl has not asked for OpenSSL's verdict yet when it looks at names. */
+	/* The chain held: libcurl has not asked for OpenSSL's verdict yet when it looks at names.
+	 */
 	if (result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED) {
 		http_fail(hop, HTTP_NOT_TRUSTED, ERR_FAIL, err,
 			  "its certificate is made out for another name than %s", hop->url.name);

@@ -107,6 +107,14 @@ static int try_once(struct http_response *out, const struct trying *trying, stru
 	struct http_request request = *trying->request;
 	int64_t left = trying->ends - loop_now(trying->http->loop);
 
+	if (trying->again.prepare) {
+		int rc = trying->again.prepare(trying->again.ctx, err);
+
+		*out = (struct http_response){.failure = HTTP_LOCAL};
+		buf_init(&out->body, 0);
+		if (rc)
+			return rc;
+	}
 	if (!request.deadline_ms)
 		request.deadline_ms = HTTP_DEADLINE_MS;
 	if (request.deadline_ms > left)

@@ -28,35 +28,48 @@ int webhook_target(struct webhook_target *out, struct arena *arena,
 	return rc;
 }
 
-/* "t=1795224600,v1=HEX" */
-static int sign(char out[SIGNATURE_SIZE], const struct webhook *webhook, int64_t now,
-		struct err *err)
+/* What a try needs: who receives it compares its time with his own. */
+struct signing {
+	const struct webhook *webhook;
+	struct http *http;
+	char text[SIGNATURE_SIZE]; /* "t=1795224600,v1=HEX" */
+};
+
+static int sign(void *ctx, struct err *err)
 {
+	struct signing *signing = ctx;
+	const struct webhook *webhook = signing->webhook;
+	long long now = (long long)http_now(signing->http);
 	char stamp[32], hex[HMAC_SIZE];
-	int len = snprintf(stamp, sizeof(stamp), "%lld.", (long long)now);
+	int len = snprintf(stamp, sizeof(stamp), "%lld.", now);
 	int rc = hmac_sha256(hex, &webhook->target->secret, stamp, (size_t)len, webhook->body,
 			     webhook->body_len, err);
 
 	if (!rc)
-		(void)snprintf(out, SIGNATURE_SIZE, "t=%lld,v1=%s", (long long)now, hex);
+		(void)snprintf(signing->text, SIGNATURE_SIZE, "t=%lld,v1=%s", now, hex);
 	return rc;
 }
 
 static int post(struct http_response *response, struct http *http, const struct webhook *webhook,
-		const char *signature, struct err *err)
+		struct err *err)
 {
+	struct signing signing = {.webhook = webhook, .http = http};
+	bool is_signed = webhook->target->secret.data != NULL;
 	const struct http_header headers[] = {
 		{.name = "Content-Type", .value = "application/json"},
 		{.name = "Idempotency-Key", .value = webhook->key},
-		{.name = "Certrotate-Signature", .value = signature},
+		{.name = "Certrotate-Signature", .value = signing.text},
 	};
-	const struct http_again again = {.tries = webhook->tries, .all_ms = webhook->deadline_ms};
+	const struct http_again again = {.tries = webhook->tries,
+					 .all_ms = webhook->deadline_ms,
+					 .prepare = is_signed ? sign : NULL,
+					 .ctx = &signing};
 	const struct http_request request = {
 		.method = "POST",
 		.url = webhook->target->url.data,
 		.secret_path = true,
 		.headers = headers,
-		.header_count = signature[0] ? 3 : 2,
+		.header_count = is_signed ? 3 : 2,
 		.body = webhook->body,
 		.body_len = webhook->body_len,
 		.deadline_ms = WEBHOOK_TRY_MS,
@@ -72,18 +85,13 @@ int webhook_post(struct webhook_result *out, struct http *http, const struct web
 		 struct err *err)
 {
 	struct http_response response = {0};
-	char signature[SIGNATURE_SIZE] = "";
-	int rc = 0;
+	int rc;
 
 	*out = (struct webhook_result){0};
 	if (webhook->body_len > WEBHOOK_BODY_MAX)
 		return err_set(err, ERR_FAIL, "the text for a webhook is larger than %zu bytes",
 			       WEBHOOK_BODY_MAX);
-	if (webhook->target->secret.data)
-		rc = sign(signature, webhook, http_now(http), err);
-	if (rc)
-		return rc;
-	rc = post(&response, http, webhook, signature, err);
+	rc = post(&response, http, webhook, err);
 	out->status = response.status;
 	out->tries = response.failure == HTTP_REFUSED ? 0 : response.tries;
 	out->ms = response.ms;

@@ -7,7 +7,7 @@
  *   User-Agent: certrotate/VERSION
  *   Idempotency-Key: KEY        the same over tries and resumes: who has seen it does nothing again
  *   Certrotate-Signature: t=UNIX,v1=HEX      where there is a secret: HMAC-SHA256 (RFC 2104) with
- *                               the secret over "UNIX." and the body, made anew for each call. The
+ *                               the secret over "UNIX." and the body, made anew for each try. The
  *                               receiver compares, and refuses times that are minutes away
  *
  * The address is a secret itself with many receivers (who knows it may post): messages show no more

@@ -8,9 +8,15 @@
  *
  *   rooms DATA    the folder tests/data/chainsmith-python
  */
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -18,6 +24,8 @@
 #include "inventory/chain.h"
 #include "inventory/config.h"
 #include "inventory/hosts.h"
+#include "outside/template.h"
+#include "outside/webhook.h"
 #include "pki/bundle.h"
 #include "proc/child.h"
 #include "proc/recap.h"
@@ -38,6 +46,8 @@ struct bench {
 	const char *data; /* the fixture */
 	char dir[64];	  /* of our own */
 	char *journal;
+	pid_t server;
+	char url[64];
 	struct buf certs, chain;
 	struct sys sys;
 	long bad;
@@ -213,13 +223,49 @@ static int do_child(struct bench *bench, struct err *err)
 	return rc;
 }
 
+/* A webhook to a server of ours: libcurl's allocations are among them. */
+static int do_webhook(struct bench *bench, struct err *err)
+{
+	const struct http_options options = {.sys = &bench->sys};
+	struct webhook_source source = {.url = bench->url, .secret_env = "ROOMS_SECRET"};
+	struct arena *arena = arena_new((size_t)1 << 20);
+	struct webhook_target target;
+	struct webhook webhook = {
+		.target = &target, .key = "k", .body = "{}", .body_len = 2, .tries = 1};
+	struct webhook_result result;
+	struct http *http = NULL;
+	int rc = arena ? http_new(&http, &options, err) : err_nomem(err);
+
+	rc = rc ? rc : webhook_target(&target, arena, &source, err);
+	rc = rc ? rc : webhook_post(&result, http, &webhook, err);
+	if (!rc && result.status != 200)
+		bench->bad++;
+	http_free(http);
+	arena_free(arena);
+	return rc;
+}
+
+static int do_template(struct bench *bench, struct err *err)
+{
+	const struct template_word word = {.name = "text", .value = "\"quoted\""};
+	struct buf out;
+	int rc;
+
+	buf_init(&out, 4096);
+	rc = template_fill(&out, "{\"a\": \"{text}\"}", 15, "t", &word, 1, err);
+	if (!rc && strcmp(out.data, "{\"a\": \"\\\"quoted\\\"\"}") != 0)
+		bench->bad++;
+	buf_release(&out);
+	return rc;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct bench *bench, struct err *err);
 } rooms[] = {{"vault", do_vault},	{"chain", do_chain},	 {"certs edit", do_certs},
 	     {"bundles", do_bundle},	{"hosts", do_hosts},	 {"config", do_config},
 	     {"state store", do_store}, {"journal", do_journal}, {"recap", do_recap},
-	     {"child", do_child}};
+	     {"child", do_child},	{"webhook", do_webhook}, {"template", do_template}};
 
 static void complain(struct bench *bench, size_t room, long number, const char *what,
 		     const struct err *err)
@@ -273,6 +319,43 @@ static long exhaust(struct bench *bench, size_t room)
 	return COUNT_MAX;
 }
 
+/* Answers each request with 200, until it is ended. */
+__attribute__((noreturn)) static void serve(int listening)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+	char request[4096];
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		int fd = accept(listening, NULL, NULL);
+
+		if (fd >= 0 && read(fd, request, sizeof(request)) > 0)
+			(void)file_write_all(fd, answer, sizeof(answer) - 1, "a socket", NULL);
+		if (fd >= 0)
+			(void)close(fd);
+	}
+}
+
+static int start_server(struct bench *bench, struct err *err)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)setenv("ROOMS_SECRET", "word", 1);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, len) || listen(fd, 8) ||
+	    getsockname(fd, (struct sockaddr *)&addr, &len))
+		return err_sys(err, errno, "no socket on 127.0.0.1");
+	(void)snprintf(bench->url, sizeof(bench->url), "http://127.0.0.1:%u/x",
+		       ntohs(addr.sin_port));
+	bench->server = fork();
+	if (!bench->server)
+		serve(fd);
+	(void)close(fd);
+	return bench->server < 0 ? err_sys(err, errno, "cannot fork") : 0;
+}
+
 static int set_up(struct bench *bench, const char *data, struct err *err)
 {
 	char *path = path_join(data, CERTS_FILE);
@@ -296,7 +379,7 @@ static int set_up(struct bench *bench, const char *data, struct err *err)
 		buf_add(&bench->chain, chain->value, chain->len);
 	certs_close(certs);
 	free(path);
-	return rc;
+	return rc ? rc : start_server(bench, err);
 }
 
 int main(int argc, char **argv)
@@ -312,6 +395,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++)
 		total += exhaust(&bench, i);
 	(void)printf("rooms: %ld allocations failed, %ld findings\n", total, bench.bad);
+	(void)kill(bench.server, SIGKILL);
+	(void)waitpid(bench.server, NULL, 0);
 	(void)unlink(bench.journal);
 	(void)rmdir(bench.dir);
 	free(bench.journal);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "tests/net/http_bed.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ void http_bed_start(void)
 
 	if (started)
 		return;
+	(void)signal(SIGPIPE, SIG_IGN); /* as the program does */
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
 		(void)unsetenv(variables[i]);
 	if (httpd_start(&hb.httpd, &err)) {
