@@ -133,6 +133,8 @@ PROGRESS = {
     "publish end": "it is published, and nothing is r",
     "rollout begin": "it is published; rollout_new_certs.yml was begun, and its end is not known",
     "rollout end": "rollout_new_certs.yml has run to its end",
+    "hook begin": "hook exec 1 of application shop was begun, and its end is not known",
+    "hook end": "hook exec 1 of application shop has run to its end",
     "verify begin": "it is rolled out, and not looked at yet",
     "verify end": "all is done but its record",
     "settle begin": "all is done but its record",

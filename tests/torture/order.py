@@ -11,7 +11,7 @@ next one depends on it. Judged from the list of an undisturbed run's own calls.
 import os
 import re
 
-from transitions import QUIET
+from transitions import HOOKED, QUIET
 
 # What may be lost in a power cut: it is noted anew, or is only for people to read.
 FLEETING = re.compile(r"/certrotate/poc/logs/|/certrotate/poc/(census\.)?lock$|/index\.lock$|"
@@ -25,9 +25,13 @@ def expected_steps(transition):
     """The journal's lines of an undisturbed run, as "step mark"."""
     steps = ["publish"] if transition.half != "merged" else []
     if transition.half != "asked":
-        steps += ["rollout", "verify"] if transition.phase not in QUIET else []
+        steps += ["rollout"] if transition.phase not in QUIET else []
+        steps += ["hook"] if transition.phase == HOOKED else []
+        steps += ["verify"] if transition.phase not in QUIET else []
         steps += ["settle"]
-    return ["%s %s" % (step, mark) for step in steps for mark in ("begin", "end")]
+    # A hook's first line says that it was begun at all, for the way back.
+    return ["%s %s" % (step, mark) for step in steps
+            for mark in ("begin", "begin", "end")[step != "hook":]]
 
 
 class Order:
@@ -42,7 +46,7 @@ class Order:
         self.lines = []    # of the journal
         self.step = None   # what is begun and not ended
         self.made = []     # files that were not there
-        self.starts = {"push": 0, "playbook": 0}
+        self.starts = {"push": 0, "playbook": 0, "hook": 0}
 
     def fault(self, call, text):
         self.faults.append("change %d, %s: %s" % (call.number, call.name, text))
@@ -64,7 +68,7 @@ class Order:
         self.nothing_open(call, "the program ends")
         steps = expected_steps(self.transition)
         wanted = {"push": sum(step in steps for step in ("publish end", "settle end")),
-                  "playbook": int("rollout end" in steps)}
+                  "playbook": int("rollout end" in steps), "hook": int("hook end" in steps)}
         # A branch with a settled state is taken away before it is pushed anew.
         if self.transition.half == "merged" and self.starts["push"] == 2:
             wanted["push"] = 2
@@ -109,6 +113,10 @@ class Order:
             self.starts["playbook"] += 1
             self.effect(call, "a playbook", ("rollout",))
             self.nothing_open(call, "a playbook starts")
+        elif any(word.endswith("/bin/hook") for word in words):
+            self.starts["hook"] += 1
+            self.effect(call, "a hook", ("hook",))
+            self.nothing_open(call, "a hook starts")
 
     # ---- the changes themselves
 

@@ -59,6 +59,8 @@ MERGED = [
 ALL += MERGED
 BY_NAME = {transition.name: transition for transition in ALL}
 QUIET = ("first", "generate")  # phases that roll nothing out
+# The phase in which the application of world.py has a hook.
+HOOKED = "trust"
 # Those in which Ansible runs: its own runs are killed in the middle too.
 ROLLED_OUT = [t.name for t in ALL if t.phase not in QUIET and t.flow == "direct"]
 

@@ -5,6 +5,7 @@
 requests use that: {"do": "case", "transition", "real", "point", "when", "turn"}."""
 
 import collections
+import hashlib
 import json
 import os
 import subprocess
@@ -195,12 +196,29 @@ class Worker:
                 ended[last] = line["mark"] == "end"
         return {key for key, there in ended.items() if there}
 
+    def hooks_known(self):
+        """How often each hook was run whose end the journal knows, by the key that it was given."""
+        ended = {}
+        for line in aftermath.journal(self.world):
+            if line["step"] == "hook":
+                ended[hashlib.sha256(line["key"].encode()).hexdigest()[:32]] = line["mark"] == "end"
+        count = collections.Counter(key for _, _, key in self.world.hooked())
+        return {key: count[key] for key, there in ended.items() if there}
+
+    def hooks_once(self, known):
+        """Nothing whose end was known was done again; and what was, by its key."""
+        count = collections.Counter(key for _, _, key in self.world.hooked())
+        for key, times in known.items():
+            if count[key] != times:
+                raise Failed("a hook was run again although its end was known: " + key)
+
     def case(self, case):
         transition = BY_NAME[case["transition"]]
         world, answer = self.world, {"again": 0}
         if not self.killed(transition, case):
             return {"reached": False}
         ended = self.known_ends()
+        known = self.hooks_known()
         aftermath.age(world)
         answer["status"] = aftermath.look_at_status(world, transition)
         if case["turn"]:
@@ -212,6 +230,7 @@ class Worker:
             if lines:
                 raise Failed("the end differs:\n" + "\n".join(lines[:60]))
             answer["again"] = self.rolled_again(ended)
+        self.hooks_once(known)
         aftermath.look_at_end(world)
         if not world.real:
             aftermath.look_at_rollouts(world, transition)

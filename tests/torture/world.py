@@ -49,6 +49,13 @@ defaults:
   endpoints: []
   census: {{samples: 0}}
   git: {{flow: {0}}}
+applications:
+  shop: {{users: [application], trust: [{{kind: exec, command: [bin/hook]}}]}}
+"""
+# What an application has done in the phase trust: noted with the key by which it is done once.
+HOOK = """#!/bin/sh
+test -s "$CERTROTATE_BUNDLE" || exit 1
+printf '%s\\t%s\\t%s\\n' "$CERTROTATE_PHASE" "$CERTROTATE_DIRECTION" "$CERTROTATE_KEY" >>"$TORTURE_WORLD/hooked"
 """
 SETTLED = "certrotate/poc"
 
@@ -64,6 +71,7 @@ class World:
         self.clone = os.path.join(self.root, "clone")
         self.remote = os.path.join(self.root, "remote.git")
         self.rolled_path = os.path.join(self.root, "rolled")
+        self.hooked_path = os.path.join(self.root, "hooked")
         self.program = os.path.join(os.path.abspath(build), "certrotate")
         self.tracer = os.path.join(os.path.abspath(build), "tests/trace")
         self.real = False
@@ -139,9 +147,10 @@ class World:
                               ("ansible.cfg", ANSIBLE_CFG.format(self.root)),
                               ("environments/poc/hosts", HOSTS.format(self.root)),
                               ("certrotate.yml", CONFIG.format(flow)),
-                              ("rollout_new_certs.yml", PLAYBOOK)):
+                              ("bin/hook", HOOK), ("rollout_new_certs.yml", PLAYBOOK)):
             with open(os.path.join(self.clone, name), "w", encoding="utf-8") as file:
                 file.write(content)
+        os.chmod(os.path.join(self.clone, "bin/hook"), 0o755)
         self.git("remote", "add", "origin", self.remote)
         self.git("add", "-A")
         self.git("commit", "-qm", "the environment")
@@ -159,8 +168,9 @@ class World:
         for left in os.listdir("/dev/shm"):
             shutil.rmtree(os.path.join("/dev/shm", left), ignore_errors=True)
         subprocess.run(["cp", "-a", self.saved(name) + "/.", self.root], check=True)
-        if os.path.exists(self.rolled_path):
-            os.unlink(self.rolled_path)
+        for path in (self.rolled_path, self.hooked_path):
+            if os.path.exists(path):
+                os.unlink(path)
 
     def drop_folders(self):
         """Those of objects that are empty."""
@@ -188,9 +198,17 @@ class World:
 
     def rolled(self):
         """What the recording program was asked to roll out, a list of fields for each."""
-        if not os.path.exists(self.rolled_path):
+        return self.noted(self.rolled_path)
+
+    def hooked(self):
+        """What the application's hook was run for, a list of phase, direction and key for each."""
+        return self.noted(self.hooked_path)
+
+    @staticmethod
+    def noted(path):
+        if not os.path.exists(path):
             return []
-        with open(self.rolled_path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             return [line.rstrip("\n").split("\t") for line in file]
 
 
