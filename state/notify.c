@@ -2,9 +2,12 @@
 #include "state/notify.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "outside/template.h"
@@ -145,16 +148,34 @@ static void forget_older(const char *path)
 	buf_release(&text);
 }
 
+/*
+ * Asked before anything is sent: a timer that could not remember what it told would tell it every
+ * minute.
+ */
+static int can_note(const struct session *session, const char *path, struct err *err)
+{
+	int rc = session_make_local(session, NULL, err);
+	int fd = rc ? -1
+		    : open(path,
+			   O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			   0600);
+
+	if (!rc && fd < 0)
+		rc = err_sys(err, errno, "cannot remember in %s what was told", path);
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}
+
 static int note_told(struct session *session, const char *path, const char *key, struct err *err)
 {
 	char line[128], at[SYS_TIME_SIZE];
-	int rc = session_make_local(session, NULL, err);
 
 	sys_time_text(session->sys->now(session->sys), at);
 	(void)snprintf(line, sizeof(line), "%s %s\n", key, at);
-	if (!rc && session->lock >= 0)
+	if (session->lock >= 0)
 		forget_older(path);
-	return rc ? rc : file_append_sync(path, line, strlen(line), err);
+	return file_append_sync(path, line, strlen(line), err);
 }
 
 /* ---- sending */
@@ -237,7 +258,8 @@ static int tell(struct session *session, const struct notify *notify, const stru
 
 	buf_init(&body, WEBHOOK_BODY_MAX);
 	if (!rc && !was_told(path, key)) {
-		rc = make_body(&body, session, notify, note, err);
+		rc = can_note(session, path, err);
+		rc = rc ? rc : make_body(&body, session, notify, note, err);
 		rc = rc ? rc : receiver_open(&receiver, session, notify, err);
 		if (!rc) {
 			rc = post(session, &receiver, key, &body, ms, err);

@@ -120,45 +120,48 @@ static bool scheme_known(const char *scheme)
 }
 
 /* As libcurl understands it: no scheme is http, and without a port it is 1080, for https 443. */
+static int keep(struct http_proxy *out, const char *text, const char *scheme, const char *host,
+		const char *port, struct err *err)
+{
+	size_t len = strlen(host);
+
+	out->port = port			   ? (unsigned)strtoul(port, NULL, 10)
+		    : !strcasecmp(scheme, "https") ? 443
+						   : 1080;
+	out->looks_up = strcasecmp(scheme, "socks4") != 0 && strcasecmp(scheme, "socks5") != 0;
+	out->text = strdup(text);
+	out->name = host[0] == '[' ? strndup(host + 1, len - 2) : strdup(host);
+	out->shown = str_fmt("%s:%u", host, out->port);
+	return out->text && out->name && out->shown ? 0 : err_nomem(err);
+}
+
 static int take(struct http_proxy *out, const char *text, struct err *err)
 {
 	CURLU *url = curl_url();
 	char *scheme = NULL, *host = NULL, *port = NULL;
-	int rc = 0;
+	const char *kind = "http";
 	CURLUcode code;
+	int rc;
 
 	if (!url)
 		return err_nomem(err);
 	code = curl_url_set(url, CURLUPART_URL, text,
 			    CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME);
-	if (!code)
-		code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
-	if (!code)
-		code = curl_url_get(url, CURLUPART_HOST, &host, 0);
+	code = code ? code : curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+	code = code ? code : curl_url_get(url, CURLUPART_HOST, &host, 0);
 	if (!code && curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OUT_OF_MEMORY)
 		code = CURLUE_OUT_OF_MEMORY;
+	/* libcurl guesses a scheme by the host's name ("ftp."), but not for a proxy */
+	if (!code && strstr(text, "://"))
+		kind = scheme;
 	if (code == CURLUE_OUT_OF_MEMORY || err_starved()) {
 		rc = err_nomem(err);
-	} else if (code || !scheme_known(strstr(text, "://") ? scheme : "http")) {
+	} else if (code || !scheme_known(kind)) {
 		rc = err_set(err, ERR_USAGE, "the proxy that the environment names cannot be used");
 		err_hint(err, "https_proxy (or all_proxy) is HOST:PORT, perhaps with http://, "
 			      "https:// or socks5h:// in front; no_proxy lists hosts without one");
 	} else {
-		size_t len = strlen(host);
-		bool given = strstr(text, "://") != NULL;
-
-		out->port = port ? (unsigned)strtoul(port, NULL, 10)
-			    : given && !strcasecmp(scheme, "https") ? 443
-								    : 1080;
-		out->looks_up = !given ||
-				(strcasecmp(scheme, "socks4") && strcasecmp(scheme, "socks5"));
-		out->text = strdup(text);
-		out->name = host[0] == '[' ? strndup(host + 1, len - 2) : strdup(host);
-		out->shown = malloc(len + 16);
-		if (out->shown)
-			(void)snprintf(out->shown, len + 16, "%s:%u", host, out->port);
-		if (!out->text || !out->name || !out->shown)
-			rc = err_nomem(err);
+		rc = keep(out, text, kind, host, port, err);
 	}
 	curl_free(scheme);
 	curl_free(host);

@@ -109,7 +109,8 @@ static int take_parts(struct http_url *out, CURLU *url, struct err *err)
 {
 	int rc = part(&out->scheme, url, CURLUPART_SCHEME, err);
 
-	if (!rc && (!out->scheme || (strcmp(out->scheme, "https") && strcmp(out->scheme, "http"))))
+	if (!rc && (!out->scheme ||
+		    (strcmp(out->scheme, "https") != 0 && strcmp(out->scheme, "http") != 0)))
 		rc = err_set(err, ERR_USAGE, "the address does not begin with https://");
 	rc = rc ? rc : part(&out->text, url, CURLUPART_URL, err);
 	rc = rc ? rc : part(&out->path, url, CURLUPART_PATH, err);

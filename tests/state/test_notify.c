@@ -337,6 +337,32 @@ START_TEST(what_this_machine_lacks_is_a_warning)
 }
 END_TEST
 
+/* A timer would tell it every minute. */
+START_TEST(what_cannot_be_remembered_is_not_told)
+{
+	bed_reach(STATE_GENERATED);
+	configure(to_all(", events: [end]"), NULL);
+	bed_sh("mkdir -p .git/certrotate/poc/notified");
+	bed_run(EVENT_NEXT, STATE__MAX);
+	ck_contains(bed_logged(), "(notify[0]): cannot remember in ");
+	ck_contains(bed_logged(), "/notified what was told: Is a directory");
+	ck_told("");
+}
+END_TEST
+
+START_TEST(the_list_of_what_was_told_stays_short)
+{
+	bed_reach(STATE_GENERATED);
+	configure(to_all(""), NULL);
+	bed_sh("mkdir -p -m 700 .git/certrotate/poc; seq -f '%032.0f 2026-11-20T01:30:00Z' 2500 "
+	       ">.git/certrotate/poc/notified");
+	bed_run(EVENT_NEXT, STATE__MAX);
+	ck_told("start trust forward\nend trust forward");
+	bed_sh("[ $(wc -l <.git/certrotate/poc/notified) = 1252 ]");
+	bed_sh("tail -n 3 .git/certrotate/poc/notified | head -n 1 | grep -q 2500");
+}
+END_TEST
+
 START_TEST(over_tls_with_files_of_its_own)
 {
 	char notify[512], text[128];
@@ -382,6 +408,8 @@ Suite *notify_suite(void)
 			    (int)(sizeof(templates) / sizeof(templates[0])));
 	tcase_add_test(tcase, an_address_that_never_could_is_refused);
 	tcase_add_test(tcase, what_this_machine_lacks_is_a_warning);
+	tcase_add_test(tcase, what_cannot_be_remembered_is_not_told);
+	tcase_add_test(tcase, the_list_of_what_was_told_stays_short);
 	tcase_add_test(tcase, over_tls_with_files_of_its_own);
 	suite_add_tcase(suite, tcase);
 	return suite;
