@@ -13,6 +13,8 @@
 
 #define GROUPS	   6
 #define GROUP_SIZE 5
+#define LETTERS	   ((size_t)GROUPS * GROUP_SIZE)
+#define RANDOM	   (LETTERS * 8)
 #define SALT_SIZE  16
 
 /* Java reads a PKCS#12 certificate as a trusted one only with it (PKCS12KeyStore.java). */
@@ -47,17 +49,17 @@ int passphrase_make(struct secret *out, struct arena *arena, struct sys *sys, st
 	/* Without i, l, o, 0 and 1. */
 	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789";
 	struct secret_buf text;
-	unsigned char *bytes = arena_alloc(arena, GROUPS * GROUP_SIZE * 8);
+	unsigned char *bytes = arena_alloc(arena, RANDOM);
 	size_t at = 0, made = 0;
 	int rc = bytes ? 0 : err_nomem(err);
 
-	rc = rc ? rc : sys->random(sys, bytes, GROUPS * GROUP_SIZE * 8, err);
+	rc = rc ? rc : sys->random(sys, bytes, RANDOM, err);
 	secret_buf_init(&text, arena);
 	/* Of 32 values 31 are letters: that all of so many miss is no chance any more. */
-	while (!rc && made < (size_t)GROUPS * GROUP_SIZE) {
+	while (!rc && made < LETTERS) {
 		unsigned value;
 
-		if (at == (size_t)GROUPS * GROUP_SIZE * 8) {
+		if (at == RANDOM) {
 			rc = err_set(err, ERR_FAIL,
 				     "cannot make a passphrase: the random bytes "
 				     "are not random");
@@ -73,7 +75,7 @@ int passphrase_make(struct secret *out, struct arena *arena, struct sys *sys, st
 	}
 	rc = rc ? rc : secret_buf_done(out, &text, "a passphrase", err);
 	if (bytes)
-		OPENSSL_cleanse(bytes, GROUPS * GROUP_SIZE * 8);
+		OPENSSL_cleanse(bytes, RANDOM);
 	return rc;
 }
 

@@ -3,8 +3,9 @@
 #
 # No private key leaks: a whole rotation forward and back with real Ansible, whose tasks fail on keys and whose
 # configuration asks for every way to write them down. Then all that was written is searched for every key of every
-# generation, and for the vault's password: each write of certrotate and of all that it started (also to files that
-# are gone), command lines and environments, the object stores of both repositories, what is left on disk.
+# generation, for the vault's password and for that of delivered keys: each write of certrotate and of all that it
+# started (also to files that are gone), command lines and environments, the object stores of both repositories, what
+# is left on disk.
 #
 #   tests/integration/secrets.sh BUILD
 
@@ -121,6 +122,8 @@ make_repository() {
   chmod -R u+w "$R"
   sed -i '1i key: ecdsa-p256' "$R/config/chainsmith_poc.yml"
   tests/data/chainsmith-python/bin/vault-password >"$T/password"
+  mkdir -p "$T/given"
+  (umask 077 && openssl rand -hex 20 >"$T/given/password")
   printf '#!/bin/sh\ncat %s\n' "$T/password" >"$T/vault-password"
   printf 'all:\n  vars: {ansible_connection: local, out: %s}\n  hosts:\n    db1.example.com:\n    db2.example.com:\n' \
     "$T/hosts" >"$R/environments/poc/hosts"
@@ -153,6 +156,7 @@ defaults:
     trust: [{playbook: rollout_new_certs.yml}, {playbook: leak.yml, extra_args: [-vvv]}]
     servers: [{playbook: rollout_new_certs.yml}, {playbook: fail.yml}]
 environments: {poc: {}}
+applications: {shop: {users: [application]}}
 YML
   team_commits 'the environment'
 }
@@ -182,7 +186,8 @@ step() {
 
 needles() {
   $PYTHON tests/secrets/needles.py keys "$T/password" "$T/remote.git" "$R" >"$T/needles" || return 1
-  $PYTHON tests/secrets/needles.py password "$T/password" >>"$T/needles"
+  $PYTHON tests/secrets/needles.py password "$T/password" >>"$T/needles" || return 1
+  $PYTHON tests/secrets/needles.py password "$T/given/password" >>"$T/needles"
 }
 
 # All objects of a repository, also those that nothing leads to, as they are before they are packed.
@@ -238,13 +243,18 @@ WATCHER=$!
 check 'the chain is made' step 0 generate next --yes
 check 'plan shows no more' step 0 plan plan
 check 'trust is rolled out by playbooks that show keys, with -v' step 0 trust -v next --yes
+check 'an application gives its word' step 0 ack ack --app shop
 check 'servers fails on a key' step 1 servers -v next --yes
 check 'and the state says so as JSON' step 3 json status --json
 sed -i '/servers: \[/d' "$R/certrotate.yml"
 team_commits 'without the playbook that fails'
 check 'it goes on' step 0 servers2 next --yes
 check 'clients' step 0 clients next --yes
+check 'an application gets its keys, encrypted' step 0 deliver deliver --app shop --out "$T/delivered" \
+  --passphrase-file "$T/given/password"
 check 'back' step 0 back revert --yes
+check 'and the old ones again, in the place of those' step 0 deliver2 deliver --app shop --out "$T/delivered" --json \
+  --passphrase-file "$T/given/password"
 check 'clients again, and prune' step 0 rest next --to idle --yes
 check 'log and verify' step 0 log log
 check 'verify' step 0 verify verify --json
