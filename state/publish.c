@@ -7,6 +7,7 @@
 
 #include "git/remote.h"
 #include "git/worktree.h"
+#include "outside/forge_place.h"
 #include "state/others.h"
 #include "state/steps.h"
 
@@ -159,12 +160,14 @@ static char *phase_branch(const struct session *session, const struct plan *plan
 static int say_awaited(struct session *session, const char *branch, enum direction direction,
 		       struct err *err)
 {
+	struct forge_place place = {.kind = FORGE__MAX};
 	struct buf link;
 	char *url = NULL;
 	int rc = remote_url(&url, session->repo, session->env->remote, err);
 
 	buf_init(&link, BUF_TEXT_MAX);
-	rc = rc ? rc : remote_web_link(&link, url, branch, session->env->base, err);
+	rc = rc ? rc : forge_place_find(&place, &session->env->forge, url, err);
+	rc = rc ? rc : forge_place_page(&link, &place, branch, session->env->base, err);
 	if (!rc) {
 		rc = err_set(err, ERR_GATE, "waiting for the merge of %s into %s", branch,
 			     session->env->base);
@@ -180,6 +183,7 @@ static int say_awaited(struct session *session, const char *branch, enum directi
 				 branch, direction_verb(direction));
 	}
 	buf_release(&link);
+	forge_place_release(&place);
 	free(url);
 	return rc;
 }

@@ -11,7 +11,7 @@
 
 #define REMOTE_DEADLINE_S 120
 
-/* The URL that a push goes to; free() it. It may hold a password: for remote_web_link and
+/* The URL that a push goes to; free() it. It may hold a password: for forge_place_find and
  * remote_add_clean, not for messages. ERR_USAGE "no remote named …" with a hint. */
 int remote_url(char **out, struct repo *repo, const char *remote, struct err *err);
 
@@ -37,13 +37,6 @@ int remote_push(struct repo *repo, const char *remote, const struct oid *commit,
 int remote_push_delete(struct repo *repo, const char *remote, const char *ref,
 		       const struct oid *expected, struct err *err);
 
-/*
- * The web page that opens a merge request from branch to base, for GitLab, GitHub and
- * Forgejo or Gitea, found by the host's name in an ssh, scp-like or https URL. Empty for other
- * hosts. Pure.
- */
-int remote_web_link(struct buf *out, const char *url, const char *branch, const char *base,
-		    struct err *err);
 /* Adds text with control characters made harmless and "user:password@" in URLs masked. Pure. */
 void remote_add_clean(struct buf *out, const char *text, size_t len);
 

@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "git/commit.h"
 #include "git/remote.h"
+#include "outside/forge_place.h"
 #include "safety/census_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -71,15 +72,25 @@ static void fuzz_trailers(const char *text)
 	buf_release(&message);
 }
 
+static void page_of(struct buf *out, const char *url, const char *branch)
+{
+	const struct forge_config nothing = {.kind = FORGE__MAX};
+	struct forge_place place;
+	struct err err = {0};
+
+	must(!forge_place_find(&place, &nothing, url, &err));
+	must(!forge_place_page(out, &place, branch, "dev", &err));
+	forge_place_release(&place);
+}
+
 /* A link is a URL of the web, without white space; a masked URL holds no password. */
 static void fuzz_url(const char *text)
 {
-	struct err err = {0};
 	struct buf link, url;
 
 	buf_init(&link, BUF_TEXT_MAX);
 	buf_init(&url, BUF_TEXT_MAX);
-	must(!remote_web_link(&link, text, "certrotate/poc-trust-r7", "dev", &err));
+	page_of(&link, text, "certrotate/poc-trust-r7");
 	must(!link.len || str_starts(link.data, "https://") || str_starts(link.data, "http://"));
 	must(!strpbrk(link.data, " \t\r\n\"<>\\^`{|}"));
 	for (size_t i = 0; i < link.len; i++)
@@ -87,7 +98,7 @@ static void fuzz_url(const char *text)
 	if (!strpbrk(text, "/@:? \t\r\n#%")) {
 		buf_addf(&url, "https://user:%sSECRET@gitlab.example.com/a/b.git", text);
 		buf_reset(&link);
-		must(!remote_web_link(&link, url.data, "b", "dev", &err));
+		page_of(&link, url.data, "b");
 		must(!strstr(link.data, "SECRET"));
 		buf_reset(&link);
 		remote_add_clean(&link, url.data, url.len);

@@ -1,58 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What needs no repository: links, cleaned messages, diffs. */
+/* What needs no repository: cleaned messages, diffs. */
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/git/fixture.h"
-
-#define GITLAB                                                                                     \
-	"/-/merge_requests/new?merge_request%5Bsource_branch%5D=certrotate%2Fpoc%2Ftrust"          \
-	"&merge_request%5Btarget_branch%5D=dev"
-#define PATHS "/compare/dev...certrotate/poc/trust"
-
-START_TEST(links_are_made_for_known_hosts)
-{
-	static const struct {
-		const char *url, *link;
-	} cases[] = {
-		{"git@gitlab.com:dba/pg/infra.git", "https://gitlab.com/dba/pg/infra" GITLAB},
-		{"ssh://git@gitlab.example.com:2222/dba/pg.git",
-		 "https://gitlab.example.com/dba/pg" GITLAB},
-		{"https://oauth2:secret@gitlab.example.com:8443/a/b.git/",
-		 "https://gitlab.example.com:8443/a/b" GITLAB},
-		{"http://gitlab.lan/a/b", "http://gitlab.lan/a/b" GITLAB},
-		{"git@altssh.gitlab.com:a/b.git", "https://gitlab.com/a/b" GITLAB},
-		{"git@github.com:o/r.git", "https://github.com/o/r" PATHS "?expand=1"},
-		{"ssh://git@ssh.github.com:443/o/r.git",
-		 "https://github.com/o/r" PATHS "?expand=1"},
-		{"https://GitHub.com/o/r", "https://GitHub.com/o/r" PATHS "?expand=1"},
-		{"https://codeberg.org/o/r.git", "https://codeberg.org/o/r" PATHS},
-		{"forgejo@forgejo.example.com:o/r", "https://forgejo.example.com/o/r" PATHS},
-		{"https://gitea.example.com:3000/o/r.git",
-		 "https://gitea.example.com:3000/o/r" PATHS},
-		{"https://gitlab.com/a b/c&d.git", "https://gitlab.com/a%20b/c%26d" GITLAB},
-		{"https://git.example.com/o/r.git", ""},
-		{"/srv/gitlab/o/r.git", ""},
-		{"file:///srv/gitlab/o/r.git", ""},
-		{"../gitlab:x/y", ""},
-		{"https://gitlab.com/", ""},
-		{"https://gitlab.com/only", ""},
-		{"https://", ""},
-		{"", ""},
-		{"https://gitlab.com'x/o/r", ""},
-	};
-	struct buf out;
-
-	buf_init(&out, 1000);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		buf_reset(&out);
-		ck_ok(remote_web_link(&out, cases[i].url, "certrotate/poc/trust", "dev", &err),
-		      &err);
-		ck_assert_msg(!strcmp(out.data, cases[i].link), "%s: %s", cases[i].url, out.data);
-	}
-	buf_release(&out);
-}
-END_TEST
 
 START_TEST(passwords_and_control_characters_are_cleaned)
 {
@@ -155,7 +106,6 @@ Suite *text_suite(void)
 	Suite *suite = suite_create("git/text");
 	TCase *tcase = tcase_create("text");
 
-	tcase_add_test(tcase, links_are_made_for_known_hosts);
 	tcase_add_test(tcase, passwords_and_control_characters_are_cleaned);
 	tcase_add_test(tcase, diffs_are_unified);
 	tcase_add_test(tcase, diffs_show_neither_vaults_nor_keys);

@@ -9,5 +9,6 @@ Suite *delivery_suite(void);
 Suite *template_suite(void);
 Suite *webhook_suite(void);
 void webhook_suite_end(void); /* its server */
+Suite *forge_place_suite(void);
 
 #endif
