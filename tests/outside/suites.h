@@ -10,5 +10,6 @@ Suite *template_suite(void);
 Suite *webhook_suite(void);
 void webhook_suite_end(void); /* its server */
 Suite *forge_place_suite(void);
+Suite *forge_suite(void);
 
 #endif
