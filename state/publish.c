@@ -7,7 +7,7 @@
 
 #include "git/remote.h"
 #include "git/worktree.h"
-#include "outside/forge_place.h"
+#include "state/merge.h"
 #include "state/others.h"
 #include "state/steps.h"
 
@@ -149,64 +149,6 @@ int publish_state(struct session *session, const struct store *store, const char
 	return rc;
 }
 
-/* "certrotate/poc-trust-r7": the revision keeps a phase that is done again apart. */
-static char *phase_branch(const struct session *session, const struct plan *plan)
-{
-	return str_fmt("certrotate/%s-%s%s-r%lld", session->env->name,
-		       plan->row.direction == DIRECTION_BACK ? "revert-" : "",
-		       phase_name(plan->row.phase), (long long)plan->store.revision);
-}
-
-static int say_awaited(struct session *session, const char *branch, enum direction direction,
-		       struct err *err)
-{
-	struct forge_place place = {.kind = FORGE__MAX};
-	struct buf link;
-	char *url = NULL;
-	int rc = remote_url(&url, session->repo, session->env->remote, err);
-
-	buf_init(&link, BUF_TEXT_MAX);
-	rc = rc ? rc : forge_place_find(&place, &session->env->forge, url, err);
-	rc = rc ? rc : forge_place_page(&link, &place, branch, session->env->base, err);
-	if (!rc) {
-		rc = err_set(err, ERR_GATE, "waiting for the merge of %s into %s", branch,
-			     session->env->base);
-		if (link.len)
-			err_hint(err,
-				 "open the merge request at %s; once it is merged, type "
-				 "'certrotate %s' again",
-				 link.data, direction_verb(direction));
-		else
-			err_hint(err,
-				 "open a merge request for the branch %s; once it is merged, "
-				 "type 'certrotate %s' again",
-				 branch, direction_verb(direction));
-	}
-	buf_release(&link);
-	forge_place_release(&place);
-	free(url);
-	return rc;
-}
-
-static int push_phase_branch(struct session *session, struct plan *plan,
-			     const struct change *changes, size_t count, const char *message,
-			     struct err *err)
-{
-	char *branch = phase_branch(session, plan);
-	char *ref = branch ? str_fmt("refs/heads/%s", branch) : NULL;
-	struct oid none = OID_NONE, commit;
-	int rc = ref ? commit_build(&commit, session->repo, &session->base, changes, count, message,
-				    session->sys, err)
-		     : err_nomem(err);
-
-	rc = rc ? rc
-		: remote_push(session->repo, session->env->remote, &commit, ref, &none, NULL, err);
-	rc = rc ? rc : say_awaited(session, branch, plan->row.direction, err);
-	free(branch);
-	free(ref);
-	return rc;
-}
-
 /* The commit that a step back undoes: the newest of its phase that itself undid nothing. */
 static int find_undone(char out[OID_SIZE], struct session *session, const struct plan *plan,
 		       struct err *err)
@@ -238,8 +180,11 @@ static int phase_message(struct buf *out, struct session *session, struct plan *
 	char *subject = str_fmt("certrotate %s: %s%s", session->env->name,
 				plan->row.direction == DIRECTION_BACK ? "revert " : "",
 				phase_name(plan->row.phase));
-	char *body = str_fmt("%s (%s).\n\nOn the way from %s to %s.", plan->summary, plan->scope,
-			     state_name(plan->row.from), state_name(plan->row.to));
+	char *body = str_fmt("%s (%s).\n\nOn the way from %s to %s. Proven before: %zu leaves, %zu "
+			     "pairs of leaf and bundle, %zu handshakes.",
+			     plan->summary, plan->scope, state_name(plan->row.from),
+			     state_name(plan->row.to), plan->proof.leaves, plan->proof.pairs,
+			     plan->proof.handshakes);
 	int rc = subject && body ? find_undone(undone, session, plan, err) : err_nomem(err);
 
 	rc = rc ? rc
@@ -270,81 +215,12 @@ int step_publish(struct session *session, struct plan *plan, bool *again, struct
 	rc = rc ? rc : phase_message(&message, session, plan, err);
 	session_finishing(session, FINISHING);
 	if (!rc && session->settle_ref)
-		rc = push_phase_branch(session, plan, changes, count, message.data, err);
+		rc = merge_publish(session, plan, changes, count, message.data, err);
 	else if (!rc)
 		rc = publish_to_base(session, changes, count, message.data, &commit, again, err);
 	session_finishing(session, NULL);
 	buf_release(&message);
 	free(changes);
-	return rc;
-}
-
-/* The newest pushed branch of this environment whose state the base does not have yet. */
-static int find_awaited(char **out, enum direction *direction, struct session *session,
-			struct err *err)
-{
-	struct strs refs = STRS_INIT;
-	char *prefix = str_fmt("%s-", session->settle_ref);
-	int64_t highest = session->store.revision;
-	int rc = prefix ? repo_refs_below(&refs, session->repo, prefix, err) : err_nomem(err);
-
-	*out = NULL;
-	for (size_t i = 0; i < refs.count && !rc; i++) {
-		struct store store;
-
-		if (session_read_state(&store, session, refs.items[i], NULL))
-			continue;
-		if (store.revision > highest) {
-			highest = store.revision;
-			*direction = store.under_way.direction;
-			rc = store_set(out, refs.items[i], err);
-		}
-		store_release(&store);
-	}
-	strs_release(&refs);
-	free(prefix);
-	return rc;
-}
-
-int step_awaited(struct session *session, struct err *err)
-{
-	enum direction direction = DIRECTION_FORWARD;
-	char *ref = NULL;
-	int rc = 0;
-
-	if (!session->settle_ref)
-		return 0;
-	rc = find_awaited(&ref, &direction, session, err);
-	if (!rc && ref)
-		rc = say_awaited(session, strstr(ref, "certrotate/"), direction, err);
-	free(ref);
-	return rc;
-}
-
-int step_withdraw(struct session *session, bool *found, struct err *err)
-{
-	enum direction direction = DIRECTION_FORWARD;
-	char *ref = NULL, *branch = NULL;
-	struct oid tip;
-	int rc = 0;
-
-	*found = false;
-	if (!session->settle_ref)
-		return 0;
-	rc = find_awaited(&ref, &direction, session, err);
-	if (!rc && ref) {
-		*found = true;
-		branch = str_fmt("refs/heads/%s", strstr(ref, "certrotate/"));
-		rc = branch ? repo_ref(&tip, session->repo, ref, err) : err_nomem(err);
-		rc = rc ? rc
-			: remote_push_delete(session->repo, session->env->remote, branch, &tip,
-					     err);
-		if (!rc)
-			log_line(session->log, LOG_INFO, "took back %s, which nobody had merged",
-				 strstr(ref, "certrotate/"));
-	}
-	free(ref);
-	free(branch);
 	return rc;
 }
 

@@ -8,6 +8,7 @@
 #include "proc/child.h"
 #include "state/gates.h"
 #include "state/access.h"
+#include "state/merge.h"
 #include "state/notify.h"
 #include "state/orphans.h"
 #include "state/others.h"
@@ -290,6 +291,8 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 	rc = rc ? rc : mark(session, plan, "settle", "begin", err);
 	rc = rc ? rc : step_settle(session, plan, rollout, seen.evidence, &entry, err);
 	rc = rc ? rc : mark(session, plan, "settle", "end", err);
+	if (!rc)
+		merge_evidence(session, entry);
 	if (!rc && options->done)
 		options->done(options->ctx, plan, entry);
 	if (!rc && plan->row.phase == PHASE_EMERGENCY)
@@ -374,7 +377,7 @@ static int awaited(struct session *session, enum event event, struct err *err)
 	struct notify_phase phase;
 	struct transition row;
 	bool resume, turn;
-	int rc = step_awaited(session, err);
+	int rc = merge_ask(session, err);
 
 	if (rc != ERR_GATE || plan_choose(&row, &resume, &turn, &session->store, event, NULL))
 		return rc;
@@ -394,6 +397,7 @@ static int run_one(const struct session_options *session_options, const struct r
 	*reached = false;
 	if (rc)
 		return rc;
+	merge_evidence_again(&session);
 	if (is_there(&session.store, options))
 		*reached = true;
 	else if (options->to != STATE__MAX)

@@ -11,6 +11,7 @@
 #include "git/remote.h"
 #include "proc/scratch.h"
 #include "state/lock.h"
+#include "state/merge.h"
 #include "vault/vault.h"
 
 #define STATE_FILE_MAX ((size_t)16 << 20)
@@ -87,6 +88,7 @@ void session_close(struct session *session)
 		store_release(&session->store);
 	journal_release(&session->journal);
 	chain_free(session->chain);
+	merge_link_free(session->merge);
 	vault_passwords_release(&session->passwords);
 	arena_free(session->arena);
 	config_free(session->config);
@@ -198,9 +200,8 @@ static void add_who(struct err *err, struct session *session, const struct oid *
 	buf_release(&who);
 }
 
-/* The state file of a commit; ERR_NOENT where it has none. */
-static int read_store(struct store *store, struct session *session, const struct oid *commit,
-		      const char *ref, struct err *err)
+int session_state_of(struct store *store, struct session *session, const struct oid *commit,
+		     const char *ref, struct err *err)
 {
 	struct buf text;
 	char *name = str_fmt("%s:%s", ref, session->state_path);
@@ -225,14 +226,15 @@ int session_read_state(struct store *store, struct session *session, const char 
 	struct oid tip;
 	int rc = repo_ref(&tip, session->repo, ref, err);
 
-	return rc ? rc : read_store(store, session, &tip, ref, err);
+	return rc ? rc : session_state_of(store, session, &tip, ref, err);
 }
 
 static int load_base(struct session *session, struct err *err)
 {
 	const char *certs = session->env->certs;
 	struct oid blob;
-	int rc = read_store(&session->store, session, &session->base, session->env->base, err);
+	int rc = session_state_of(&session->store, session, &session->base, session->env->base,
+				  err);
 
 	if (rc != ERR_NOENT)
 		return rc;

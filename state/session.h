@@ -57,6 +57,7 @@ struct session {
 	struct oid base;	  /* the base branch's tip, after session_load */
 	struct store store;	  /* likewise */
 	bool loaded;
+	struct merge_link *merge; /* the forge, when first needed: state/merge.h */
 	bool settled_ahead; /* the state comes from the settle branch, which the base lacks yet */
 };
 
@@ -94,6 +95,10 @@ int session_load(struct session *session, struct err *err);
 /* The state file as a reference has it; ERR_NOENT where it has none. */
 int session_read_state(struct store *store, struct session *session, const char *ref,
 		       struct err *err);
+
+/* The same of a commit; name is for messages. */
+int session_state_of(struct store *store, struct session *session, const struct oid *commit,
+		     const char *name, struct err *err);
 
 /* Each once, when first needed. */
 int session_passwords(struct session *session, struct err *err);

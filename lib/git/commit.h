@@ -28,6 +28,9 @@ int trailers_parse(struct trailers *out, const char *message, struct err *err);
 int commit_trailers(struct trailers *out, struct repo *repo, const struct oid *commit,
 		    struct err *err);
 
+/* Adds what a commit's message has between its subject and its trailers. */
+int commit_body(struct buf *out, struct repo *repo, const struct oid *commit, struct err *err);
+
 struct change {
 	const char *path;
 	const void *data; /* NULL: the file is removed (and it is fine where it is absent) */

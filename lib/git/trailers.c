@@ -125,6 +125,26 @@ int commit_trailers(struct trailers *out, struct repo *repo, const struct oid *c
 	return rc;
 }
 
+int commit_body(struct buf *out, struct repo *repo, const struct oid *commit, struct err *err)
+{
+	git_commit *object;
+	int rc = lookup_commit(&object, repo, commit, err);
+	const char *body, *end;
+	size_t len;
+
+	if (rc)
+		return rc;
+	body = git_commit_body(object);
+	body = body ? body : "";
+	end = body;
+	if (strncmp(body, keys[0], strlen(keys[0])) != 0)
+		end = strstr(body, "\n\nCertrotate-");
+	len = end ? (size_t)(end - body) : strlen(body);
+	buf_add(out, body, len);
+	git_commit_free(object);
+	return buf_check(out, "the message of a commit", err);
+}
+
 void marks_release(struct marks *marks)
 {
 	for (size_t i = 0; i < marks->count; i++) {

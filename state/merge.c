@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "state/merge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "git/remote.h"
+#include "git/worktree.h"
+#include "net/http.h"
+#include "state/merge_note.h"
+#include "state/merge_text.h"
+#include "state/steps.h"
+
+#define PREFIX "certrotate/"
+
+struct merge_link {
+	struct http *http; /* NULL where there is no token: people open merge requests */
+	struct forge_place place;
+	struct forge forge;
+	char *origin;
+};
+
+/* A branch that waits, and what it is to bring. */
+struct waiting {
+	char *ref;	    /* refs/remotes/REMOTE/certrotate/…; NULL where none waits */
+	const char *branch; /* in it */
+	struct oid tip;
+	enum direction direction;
+};
+
+static void waiting_release(struct waiting *waiting)
+{
+	free(waiting->ref);
+	*waiting = (struct waiting){.ref = NULL};
+}
+
+/* The newest pushed branch of this environment whose state the base does not have yet. */
+static int find_waiting(struct waiting *out, struct session *session, struct err *err)
+{
+	struct strs refs = STRS_INIT;
+	char *prefix = str_fmt("%s-", session->settle_ref);
+	int64_t highest = session->store.revision;
+	int rc = prefix ? repo_refs_below(&refs, session->repo, prefix, err) : err_nomem(err);
+
+	*out = (struct waiting){.ref = NULL};
+	for (size_t i = 0; i < refs.count && !rc; i++) {
+		struct store store;
+
+		if (session_read_state(&store, session, refs.items[i], NULL))
+			continue;
+		if (store.revision > highest) {
+			highest = store.revision;
+			out->direction = store.under_way.direction;
+			rc = store_set(&out->ref, refs.items[i], err);
+		}
+		store_release(&store);
+	}
+	if (!rc && out->ref) {
+		out->branch = strstr(out->ref, PREFIX);
+		rc = repo_ref(&out->tip, session->repo, out->ref, err);
+	}
+	strs_release(&refs);
+	free(prefix);
+	if (rc)
+		waiting_release(out);
+	return rc;
+}
+
+/* "certrotate/poc-trust-r7": the revision keeps a phase that is done again apart. */
+static char *branch_name(const struct session *session, enum phase phase, enum direction direction,
+			 int64_t revision)
+{
+	return str_fmt(PREFIX "%s-%s%s-r%lld", session->env->name,
+		       direction == DIRECTION_BACK ? "revert-" : "", phase_name(phase),
+		       (long long)revision);
+}
+
+/* ---- the forge */
+
+void merge_link_free(struct merge_link *link)
+{
+	if (!link)
+		return;
+	http_free(link->http);
+	secret_wipe(&link->forge.token);
+	forge_place_release(&link->place);
+	free(link->origin);
+	free(link);
+}
+
+static int find_place(struct merge_link *link, struct session *session, struct err *err)
+{
+	char *url = NULL;
+	int rc = remote_url(&url, session->repo, session->env->remote, err);
+
+	rc = rc ? rc : forge_place_find(&link->place, &session->env->forge, url, err);
+	free(url);
+	return rc;
+}
+
+static int connect_forge(struct merge_link *link, struct session *session, struct err *err)
+{
+	const struct forge_config *config = &session->env->forge;
+	const char *root = repo_root(session->repo);
+	char *ca_file = config->ca_file ? path_join(root, config->ca_file) : NULL;
+	struct http_options options = {
+		.sys = session->sys, .stop = session->stop, .ca_file = ca_file};
+	int rc = config->ca_file && !ca_file
+			 ? err_nomem(err)
+			 : forge_place_check(&link->place, session->env->remote, err);
+
+	rc = rc ? rc
+		: forge_token(&link->forge.token, &link->origin, session->arena, config, root,
+			      session->sys, session->stop, err);
+	rc = rc ? rc : http_new(&link->http, &options, err);
+	free(ca_file);
+	link->forge.http = link->http;
+	link->forge.place = &link->place;
+	link->forge.token_origin = link->origin;
+	return rc;
+}
+
+/* Once for a session. *forge is NULL where no token is configured. */
+static int get_forge(struct forge **forge, struct session *session, struct err *err)
+{
+	struct merge_link *link = session->merge;
+	int rc = 0;
+
+	*forge = NULL;
+	if (!link) {
+		link = calloc(1, sizeof(*link));
+		if (!link)
+			return err_nomem(err);
+		link->place.kind = FORGE__MAX;
+		rc = find_place(link, session, err);
+		if (!rc && forge_has_token(&session->env->forge))
+			rc = connect_forge(link, session, err);
+		if (rc) {
+			merge_link_free(link);
+			return rc;
+		}
+		session->merge = link;
+	}
+	if (link->http)
+		*forge = &link->forge;
+	return 0;
+}
+
+/* ---- what is said */
+
+static int waits(const struct session *session, const char *branch, struct err *err)
+{
+	return err_set(err, ERR_GATE, "waiting for the merge of %s into %s", branch,
+		       session->env->base);
+}
+
+/* No forge was asked: the page that opens one. */
+static int say_page(struct session *session, const char *branch, enum direction direction,
+		    struct err *err)
+{
+	struct merge_link link = {.place = {.kind = FORGE__MAX}};
+	struct buf page;
+	int rc = find_place(&link, session, err);
+
+	buf_init(&page, BUF_TEXT_MAX);
+	rc = rc ? rc : forge_place_page(&page, &link.place, branch, session->env->base, err);
+	if (!rc) {
+		rc = waits(session, branch, err);
+		if (page.len)
+			err_hint(err,
+				 "open the merge request at %s; once it is merged, type "
+				 "'certrotate %s' again",
+				 page.data, direction_verb(direction));
+		else
+			err_hint(err,
+				 "open a merge request for the branch %s; once it is merged, "
+				 "type 'certrotate %s' again",
+				 branch, direction_verb(direction));
+	}
+	buf_release(&page);
+	forge_place_release(&link.place);
+	return rc;
+}
+
+static int say_known(struct session *session, const char *branch, enum direction direction,
+		     const struct merge_note *note, struct err *err)
+{
+	int rc = waits(session, branch, err);
+
+	err_hint(err, "%s %s%s%s%s %s %s%s%s%s; once it is merged, type 'certrotate %s' again",
+		 note->thing, note->name, note->url[0] ? " (" : "", note->url,
+		 note->url[0] ? ")" : "", note->seen ? "was" : "is", merge_state_name(note->state),
+		 note->draft ? ", as a draft" : "", note->seen ? " at " : "",
+		 note->seen ? note->seen : "", direction_verb(direction));
+	return rc;
+}
+
+int step_awaited(struct session *session, struct err *err)
+{
+	struct waiting waiting;
+	struct merge_note note;
+	int rc;
+
+	if (!session->settle_ref)
+		return 0;
+	rc = find_waiting(&waiting, session, err);
+	if (!rc && waiting.ref) {
+		if (forge_has_token(&session->env->forge) &&
+		    merge_note_load(&note, session, waiting.branch)) {
+			rc = say_known(session, waiting.branch, waiting.direction, &note, err);
+			merge_note_release(&note);
+		} else {
+			rc = say_page(session, waiting.branch, waiting.direction, err);
+		}
+	}
+	waiting_release(&waiting);
+	return rc;
+}
+
+/* The forge failed us: what it said, and that the branch is safe and goes on waiting. */
+static int without_forge(const struct session *session, const char *branch, struct err *err)
+{
+	char hint[sizeof(err->hint)];
+
+	memcpy(hint, err->hint, sizeof(hint));
+	(void)err_prefix(err, "%s waits for its merge into %s, and its merge request is not known",
+			 branch, session->env->base);
+	return err_hint(err, "%s%snothing is rolled out; the command goes on from here", hint,
+			hint[0] ? "; " : "");
+}
+
+/* ---- opening, and keeping up to date */
+
+/* What people wrote stays; what we wrote about another commit is written anew. */
+static int freshen(struct forge *forge, const struct merge_request *request,
+		   const struct merge_text *text, struct err *err)
+{
+	if (!strstr(request->text, MERGE_MARK) || strstr(request->text, text->marker))
+		return 0;
+	return forge_update(forge, request->number, text->title, text->text, err);
+}
+
+static int open_or_freshen(struct merge_request *request, struct forge *forge,
+			   struct session *session, const struct waiting *waiting, struct err *err)
+{
+	struct merge_text text;
+	int rc = merge_text_make(&text, session, &waiting->tip, err);
+
+	if (rc)
+		return rc;
+	if (!request->number)
+		rc = forge_open(request, forge, waiting->branch, session->env->base, text.title,
+				text.text, err);
+	rc = rc ? rc : freshen(forge, request, &text, err);
+	merge_text_release(&text);
+	return rc;
+}
+
+static int say_request(struct session *session, const struct forge *forge,
+		       const struct waiting *waiting, const struct merge_request *request,
+		       struct err *err)
+{
+	struct merge_note note = {.name = request->name,
+				  .thing = (char *)(uintptr_t)forge_thing(forge),
+				  .url = request->url,
+				  .state = request->state,
+				  .draft = request->draft};
+
+	merge_note_keep(session, waiting->branch, forge_thing(forge), request);
+	if (request->state == MERGE_OPEN)
+		return say_known(session, waiting->branch, waiting->direction, &note, err);
+	/* Merged, it says, and the base that we have just fetched does not have it. */
+	(void)waits(session, waiting->branch, err);
+	return err_hint(err,
+			"%s says that %s %s %s is merged%s%s, but %s on %s does not have it: look "
+			"where it went, then type 'certrotate %s' again; 'certrotate revert' takes "
+			"the branch back",
+			forge_name(forge), note.thing, note.name, note.url,
+			request->merged[0] ? " as " : "", request->merged, session->env->base,
+			session->env->remote, direction_verb(waiting->direction));
+}
+
+static int take_back(struct session *session, const struct waiting *waiting, struct err *err)
+{
+	char *ref = str_fmt("refs/heads/%s", waiting->branch);
+	int rc = ref ? remote_push_delete(session->repo, session->env->remote, ref, &waiting->tip,
+					  err)
+		     : err_nomem(err);
+
+	free(ref);
+	return rc;
+}
+
+/* Closed without a merge: whoever reviews has said no. */
+static int abandon(struct session *session, const struct forge *forge,
+		   const struct waiting *waiting, const struct merge_request *request,
+		   struct err *err)
+{
+	int rc = take_back(session, waiting, err);
+
+	if (rc)
+		return rc;
+	merge_note_drop(session);
+	err_set(err, ERR_GATE,
+		"%s %s%s%s was closed without being merged: the phase is abandoned, and its "
+		"branch %s was taken back",
+		forge_thing(forge), request->name, request->url[0] ? " " : "", request->url,
+		waiting->branch);
+	return err_hint(err,
+			"nothing was rolled out; 'certrotate %s' begins it afresh, with another "
+			"%s",
+			direction_verb(waiting->direction), forge_thing(forge));
+}
+
+/* fresh: the branch was pushed just now. */
+static int ask_forge(struct session *session, struct forge *forge, const struct waiting *waiting,
+		     bool fresh, struct err *err)
+{
+	struct merge_request request = {.state = MERGE_STATE__MAX};
+	int rc = fresh ? ERR_NOENT
+		       : forge_find(&request, forge, waiting->branch, session->env->base,
+				    waiting->tip.hex, err);
+
+	if (rc == ERR_NOENT || (!rc && request.state == MERGE_OPEN))
+		rc = open_or_freshen(&request, forge, session, waiting, err);
+	if (rc)
+		rc = without_forge(session, waiting->branch, err);
+	else if (request.state == MERGE_CLOSED)
+		rc = abandon(session, forge, waiting, &request, err);
+	else
+		rc = say_request(session, forge, waiting, &request, err);
+	merge_request_release(&request);
+	return rc;
+}
+
+int merge_ask(struct session *session, struct err *err)
+{
+	struct forge *forge = NULL;
+	struct waiting waiting;
+	int rc;
+
+	if (!session->settle_ref)
+		return 0;
+	rc = find_waiting(&waiting, session, err);
+	if (!rc && waiting.ref) {
+		rc = get_forge(&forge, session, err);
+		if (!rc && forge)
+			rc = ask_forge(session, forge, &waiting, false, err);
+		else if (!rc)
+			rc = say_page(session, waiting.branch, waiting.direction, err);
+	}
+	waiting_release(&waiting);
+	return rc;
+}
+
+int merge_publish(struct session *session, struct plan *plan, const struct change *changes,
+		  size_t count, const char *message, struct err *err)
+{
+	struct waiting waiting = {.direction = plan->row.direction};
+	struct forge *forge = NULL;
+	char *branch = branch_name(session, plan->row.phase, plan->row.direction,
+				   plan->store.revision);
+	char *ref = branch ? str_fmt("refs/heads/%s", branch) : NULL;
+	int rc = ref ? get_forge(&forge, session, err) : err_nomem(err);
+
+	rc = rc ? rc
+		: commit_build(&waiting.tip, session->repo, &session->base, changes, count, message,
+			       session->sys, err);
+	rc = rc ? rc
+		: remote_push(session->repo, session->env->remote, &waiting.tip, ref, &OID_NONE,
+			      NULL, err);
+	waiting.branch = branch;
+	if (!rc && forge)
+		rc = ask_forge(session, forge, &waiting, true, err);
+	else if (!rc)
+		rc = say_page(session, branch, plan->row.direction, err);
+	free(branch);
+	free(ref);
+	return rc;
+}
+
+/* ---- taking it back */
+
+/* A merge request without its branch is closed by most forges, and by us where one does not. */
+static int close_request(struct session *session, struct forge *forge,
+			 const struct waiting *waiting, struct err *err)
+{
+	struct merge_request request;
+	struct err local = {0};
+	int rc = forge_find(&request, forge, waiting->branch, session->env->base, waiting->tip.hex,
+			    &local);
+
+	if (!rc && request.state == MERGE_MERGED) {
+		rc = err_set(err, ERR_GATE, "%s %s is merged already, %s says", forge_thing(forge),
+			     request.name, forge_name(forge));
+		err_hint(err, "type the command again: what is merged is taken back another way");
+		merge_request_release(&request);
+		return rc;
+	}
+	if (!rc && request.state == MERGE_OPEN)
+		rc = forge_close(forge, request.number, &local);
+	if (rc && rc != ERR_NOENT && rc != ERR_STOPPED)
+		log_line(session->log, LOG_WARNING,
+			 "the merge request of %s was not closed, close it by hand: %s",
+			 waiting->branch, local.msg);
+	merge_request_release(&request);
+	if (rc == ERR_STOPPED && err)
+		*err = local;
+	return rc == ERR_STOPPED ? rc : 0;
+}
+
+int step_withdraw(struct session *session, bool *found, struct err *err)
+{
+	struct forge *forge = NULL;
+	struct err unknown = {0};
+	struct waiting waiting;
+	int rc;
+
+	*found = false;
+	if (!session->settle_ref)
+		return 0;
+	rc = find_waiting(&waiting, session, err);
+	if (!rc && waiting.ref) {
+		*found = true;
+		/* What was pushed can be taken back without a token. */
+		if (get_forge(&forge, session, &unknown))
+			log_line(session->log, LOG_WARNING,
+				 "%s; close the merge request of %s by "
+				 "hand",
+				 unknown.msg, waiting.branch);
+		if (forge)
+			rc = close_request(session, forge, &waiting, err);
+		rc = rc ? rc : take_back(session, &waiting, err);
+		if (!rc) {
+			merge_note_drop(session);
+			log_line(session->log, LOG_INFO, "took back %s, which nobody had merged",
+				 waiting.branch);
+		}
+	}
+	waiting_release(&waiting);
+	return rc;
+}
+
+/* ---- evidence */
+
+/* The branch by which the base got the phase: its state is still as that branch had it. */
+static int merged_branch(char **out, struct session *session, struct err *err)
+{
+	const struct under_way *under_way;
+	struct store store;
+	int rc = session_state_of(&store, session, &session->base, session->env->base, err);
+
+	*out = NULL;
+	if (rc)
+		return rc;
+	under_way = &store.under_way;
+	if (under_way->active)
+		*out = branch_name(session, under_way->phase, under_way->direction, store.revision);
+	store_release(&store);
+	return *out ? 0 : err_set(err, ERR_NOENT, "the base names no branch");
+}
+
+static int post(struct session *session, struct forge *forge, const struct merge_comment *comment,
+		struct err *err)
+{
+	struct merge_request request = {.state = MERGE_STATE__MAX};
+	struct merge_note note;
+	bool added = false;
+	int rc = 0;
+	int64_t number = 0;
+
+	if (merge_note_load(&note, session, comment->branch)) {
+		number = note.number;
+		merge_note_release(&note);
+	} else {
+		rc = forge_find(&request, forge, comment->branch, comment->base, NULL, err);
+		number = request.number;
+		merge_request_release(&request);
+	}
+	/* One that people opened elsewhere, or none: there is nothing to comment. */
+	if (rc == ERR_NOENT)
+		return 0;
+	rc = rc ? rc : forge_comment(&added, forge, number, comment->marker, comment->text, err);
+	if (!rc && added)
+		log_line(session->log, LOG_INFO, "the evidence was posted to the %s of %s",
+			 forge_thing(forge), comment->branch);
+	return rc;
+}
+
+/* Posts it, or keeps it for the next call. */
+static void post_or_keep(struct session *session, const struct merge_comment *comment)
+{
+	struct err err = {0};
+	struct forge *forge = NULL;
+	int rc = get_forge(&forge, session, &err);
+
+	if (!rc && !forge)
+		return;
+	rc = rc ? rc : post(session, forge, comment, &err);
+	if (!rc) {
+		merge_comment_drop(session);
+		return;
+	}
+	log_line(session->log, LOG_WARNING,
+		 "the evidence was not posted to the merge request of %s, the next call tries "
+		 "again: %s",
+		 comment->branch, err.msg);
+	(void)merge_comment_keep(session, comment, NULL);
+}
+
+void merge_evidence(struct session *session, const struct json *entry)
+{
+	struct merge_comment comment = {.base = session->env->base};
+	struct err err = {0};
+	struct buf text;
+
+	if (!session->settle_ref || !forge_has_token(&session->env->forge))
+		return;
+	buf_init(&text, BUF_TEXT_MAX);
+	if (!merged_branch(&comment.branch, session, &err) &&
+	    !merge_text_evidence(&comment.marker, &text, session, entry, &err)) {
+		comment.text = text.data;
+		post_or_keep(session, &comment);
+	} else if (err.code != ERR_NOENT) {
+		log_line(session->log, LOG_WARNING, "there is no evidence to be posted: %s",
+			 err.msg);
+	}
+	free(comment.branch);
+	free(comment.marker);
+	buf_release(&text);
+}
+
+void merge_evidence_again(struct session *session)
+{
+	struct merge_comment comment;
+
+	if (!session->settle_ref || !forge_has_token(&session->env->forge) ||
+	    !merge_comment_load(&comment, session))
+		return;
+	post_or_keep(session, &comment);
+	merge_comment_release(&comment);
+}

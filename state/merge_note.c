@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "state/merge_note.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+
+#define NOTE_FILE    "merge.json"
+#define COMMENT_FILE "comment.json"
+#define FILE_MAX     ((size_t)1 << 20)
+
+static struct json *load(const struct session *session, const char *name)
+{
+	char *path = path_join(session->local_dir, name);
+	struct json *value = NULL;
+	struct buf text;
+
+	buf_init(&text, FILE_MAX);
+	if (path && !file_read(&text, path, FILE_MAX, NULL))
+		(void)js_parse(&value, text.data, text.len, name, NULL);
+	buf_release(&text);
+	free(path);
+	return value;
+}
+
+static int keep(const struct session *session, const char *name, const struct json *value,
+		struct err *err)
+{
+	char *path = path_join(session->local_dir, name);
+	struct buf text;
+	int rc = path ? 0 : err_nomem(err);
+
+	buf_init(&text, FILE_MAX);
+	rc = rc ? rc : js_dump(&text, value, true, err);
+	rc = rc ? rc : file_replace(path, NULL, text.data, text.len, 0600, err);
+	buf_release(&text);
+	free(path);
+	return rc;
+}
+
+static void drop(const struct session *session, const char *name)
+{
+	char *path = path_join(session->local_dir, name);
+
+	if (path)
+		(void)file_remove(path, NULL);
+	free(path);
+}
+
+bool merge_note_load(struct merge_note *out, const struct session *session, const char *branch)
+{
+	struct json *value = load(session, NOTE_FILE);
+	bool good;
+
+	*out = (struct merge_note){
+		.branch = strdup(js_str(value, "branch", "")),
+		.name = strdup(js_str(value, "name", "")),
+		.thing = strdup(js_str(value, "thing", "")),
+		.url = strdup(js_str(value, "url", "")),
+		.seen = strdup(js_str(value, "seen", "")),
+		.number = js_int(value, "number", 0),
+		.state = merge_state_parse(js_str(value, "state", "")),
+		.draft = js_bool(value, "draft", false),
+	};
+	js_free(value);
+	good = out->branch && out->name && out->thing && out->url && out->seen && out->name[0] &&
+	       out->number > 0 && out->state != MERGE_STATE__MAX &&
+	       (!branch || !strcmp(branch, out->branch));
+	if (!good)
+		merge_note_release(out);
+	return good;
+}
+
+void merge_note_release(struct merge_note *note)
+{
+	free(note->branch);
+	free(note->name);
+	free(note->thing);
+	free(note->url);
+	free(note->seen);
+	*note = (struct merge_note){.state = MERGE_STATE__MAX};
+}
+
+void merge_note_keep(const struct session *session, const char *branch, const char *thing,
+		     const struct merge_request *request)
+{
+	struct json *value = js_new_object();
+	char seen[SYS_TIME_SIZE];
+
+	sys_time_text(session->sys->now(session->sys), seen);
+	(void)js_set_str(value, "branch", branch);
+	(void)js_set_str(value, "thing", thing);
+	(void)js_set_str(value, "name", request->name);
+	(void)js_set_int(value, "number", request->number);
+	(void)js_set_str(value, "url", request->url);
+	(void)js_set_str(value, "state", merge_state_name(request->state));
+	(void)js_set_bool(value, "draft", request->draft);
+	(void)js_set_str(value, "seen", seen);
+	(void)keep(session, NOTE_FILE, value, NULL);
+	js_free(value);
+}
+
+void merge_note_drop(const struct session *session)
+{
+	drop(session, NOTE_FILE);
+}
+
+bool merge_comment_load(struct merge_comment *out, const struct session *session)
+{
+	struct json *value = load(session, COMMENT_FILE);
+
+	*out = (struct merge_comment){
+		.branch = strdup(js_str(value, "branch", "")),
+		.base = strdup(js_str(value, "base", "")),
+		.marker = strdup(js_str(value, "marker", "")),
+		.text = strdup(js_str(value, "text", "")),
+	};
+	js_free(value);
+	if (out->branch && out->base && out->marker && out->text && out->marker[0])
+		return true;
+	merge_comment_release(out);
+	return false;
+}
+
+void merge_comment_release(struct merge_comment *comment)
+{
+	free(comment->branch);
+	free(comment->base);
+	free(comment->marker);
+	free(comment->text);
+	*comment = (struct merge_comment){.branch = NULL};
+}
+
+int merge_comment_keep(const struct session *session, const struct merge_comment *comment,
+		       struct err *err)
+{
+	struct json *value = js_new_object();
+	int rc;
+
+	(void)js_set_str(value, "branch", comment->branch);
+	(void)js_set_str(value, "base", comment->base);
+	(void)js_set_str(value, "marker", comment->marker);
+	(void)js_set_str(value, "text", comment->text);
+	rc = keep(session, COMMENT_FILE, value, err);
+	js_free(value);
+	return rc;
+}
+
+void merge_comment_drop(const struct session *session)
+{
+	drop(session, COMMENT_FILE);
+}
