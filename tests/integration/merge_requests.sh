@@ -32,7 +32,6 @@ test_ends() {
 forge_of() {
   [ -z "$FORGE_PID" ] || kill "$FORGE_PID"
   FORGE=$T/$1
-  KIND=$1
   mkdir -p "$FORGE"
   /usr/bin/python3 "$ROOT/tests/support/forge.py" "$FORGE" "$1" "$T/remote.git" <"$T/life" >"$FORGE/log" 2>&1 &
   FORGE_PID=$!
@@ -129,9 +128,11 @@ check 'with the page, as it was seen last' said 'merge request !1 (https://local
 check 'without asking the forge' cmp "$FORGE/calls" "$T/calls.before"
 asked 'r[0]["text"]' >"$T/text"
 check 'its text begins with what finds it again' bash -c "head -n 1 '$T/text' | grep -qE '^<!-- certrotate [0-9TZ]+-[0-9a-f]+/first/forward [0-9a-f]{40} -->\$'"
+# shellcheck disable=SC2016 # Markdown's
 check 'says what changes' grep -qF -- '- `environments/poc/group_vars/all/certs.yml`' "$T/text"
 check 'how many' grep -qF '2 servers, 2 clients' "$T/text"
 check 'what was proven' grep -qE 'Proven before: [0-9]+ leaves' "$T/text"
+# shellcheck disable=SC2016 # Markdown's
 check 'who opened it' grep -qF 'Opened by `A DBA <dba@example.com>`' "$T/text"
 check 'until when the chain is good' bash -c "grep -qE '^\\| .C=NL, O=Acme, CN=.*\\| 20[0-9]{2}-[0-9]{2}-[0-9]{2} \\|\$' '$T/text' && grep -qE '^\\| 2 servers \\| 20' '$T/text'"
 check 'what to type' grep -qx '    certrotate next --env poc' "$T/text"
@@ -141,6 +142,7 @@ mark merged
 check 'merged by hand it goes on' exits 0 go next --first
 check 'the evidence was posted' is "$(asked 'len(r[0]["comments"])')" 1
 asked 'r[0]["comments"][0]' >"$T/text"
+# shellcheck disable=SC2016 # Markdown's
 check 'it says what came of it' grep -qF '**completed**: `first` in `poc`. The state is now `idle`' "$T/text"
 check 'with its marker' bash -c "head -n 1 '$T/text' | grep -q '^<!-- certrotate .*/first/forward evidence -->\$'"
 

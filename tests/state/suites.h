@@ -48,6 +48,7 @@ Suite *canary_suite(void);
 Suite *looks_suite(void);
 Suite *holdings_suite(void);
 Suite *members_suite(void);
+Suite *merge_suite(void);
 Suite *hooks_suite(void);
 Suite *notify_suite(void);
 void notify_suite_end(void); /* its server */
