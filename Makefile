@@ -102,7 +102,7 @@ deps:
 # All that a person or CI runs: the integration tests with real servers first, so that check's
 # summary lines close the output.
 test: deps
-	$(MAKE) all $(SUITE_BINS) $(REPLAY) $(BUILD)/tests/differential $(BUILD)/tests/search
+	$(MAKE) all $(SUITE_BINS) $(REPLAY) $(BUILD)/tests/differential $(BUILD)/tests/search $(BUILD)/tests/forges
 	tests/run $(BUILD) $(SUITES) fuzz
 
 # What applications are given, used by the drivers that they have: too large for every test run.
@@ -137,6 +137,12 @@ valgrind:
 	tools/deps
 	$(MAKE) all
 	tests/valgrind/rotation $(BUILD)
+
+# One call of a forge, for tests/integration/forges.sh.
+$(BUILD)/tests/forges: $(BUILD)/obj/tests/forges/main.o $(BUILD)/libcertrotate.a
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
 # Looks for keys in what was written: tests/integration/secrets.sh.
 $(BUILD)/tests/search: $(BUILD)/obj/tests/secrets/search.o
