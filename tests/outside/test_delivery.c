@@ -297,6 +297,7 @@ START_TEST(what_is_in_the_way_stays_as_it_is)
 			  sizeof(command));
 	ck_assert_int_eq(system(command), 0);
 	before = strdup(listing(dir));
+	in.purpose = DELIVERY_TRUST;
 	ck_ok(delivery_make(&files, &in, &err), &err);
 	ck_assert_int_eq(delivery_write(&files, folder, &in, &err), ERR_USAGE);
 	ck_assert_msg(str_ends(err.msg, obstacles[_i].message), "%s", err.msg);
@@ -311,6 +312,7 @@ START_TEST(the_folder_above_has_to_be_there)
 {
 	char *folder = test_path("no/out");
 
+	in.purpose = DELIVERY_TRUST;
 	ck_ok(delivery_make(&files, &in, &err), &err);
 	ck_assert_int_eq(delivery_write(&files, folder, &in, &err), ERR_NOENT);
 	ck_contains(err.msg, "no/out: the folder above it: ");
@@ -351,6 +353,7 @@ START_TEST(every_purpose_has_its_page)
 	const struct delivery_file *readme;
 
 	in.purpose = (enum delivery_purpose)_i;
+	in.user_count = 1;
 	ck_ok(delivery_make(&files, &in, &err), &err);
 	readme = delivery_find(&files, DELIVERY_README, NULL);
 	ck_contains(readme->data.data, "Certificates for shop, environment poc\n====");
