@@ -80,7 +80,9 @@ static int choose(const struct rule **out, const struct store *store,
 	if (options->present || options->phase == PHASE_FIRST)
 		return 0;
 	if (options->phase != PHASE__MAX) {
-		*out = find_rule(options->phase, same ? under_way->direction : options->direction);
+		/* Who brings the generations knows the direction: a wave alone may go back. */
+		*out = find_rule(options->phase, same && !options->new_gen ? under_way->direction
+									   : options->direction);
 		if (*out)
 			return 0;
 		err_set(err, ERR_USAGE, "the phase %s asks nothing of an application",

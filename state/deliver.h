@@ -30,7 +30,7 @@
 struct deliver_options {
 	/* PHASE__MAX: what waits for the application now, else all of the present state. */
 	enum phase phase;
-	enum direction direction;
+	enum direction direction; /* of a phase that is under way: its own, but with new_gen */
 	/* All of the present state, although a phase waits; phase does not count then. */
 	bool present;
 	/* At least DELIVERY_PASSPHRASE_MIN printable ASCII characters; NULL: one is made. */

@@ -61,7 +61,7 @@ YML
 # shellcheck disable=SC2016
 # configuration [TRUST]: with another hook for the shop's trust
 configuration() {
-  local install='{kind: exec, name: install, command: [hooks/install, one two, $HOME], deadline: 300s}'
+  local install='{kind: exec, name: install, command: [hooks/install, one two, $HOME], deadline: 1h}'
   local told="{kind: webhook, url: 'https://localhost:$GOOD/hook', ca_file: $T/httpd/ca.pem, secret_file: $T/secret, deadline: 20s}"
   cat <<YML
 version: 1
@@ -159,7 +159,7 @@ start_server() {
 start_receiver() {
   mkfifo "$T/life"
   mkdir "$T/httpd"
-  sleep 900 >"$T/life" &
+  sleep 7200 >"$T/life" &
   LIFE=$!
   "$PYTHON" tests/support/httpd.py "$T/httpd" <"$T/life" >"$T/httpd.out" 2>&1 &
   RECEIVER=$!
@@ -302,12 +302,12 @@ programs_fail_in_every_way() {
   check 'the servers switch' exits 0 go next
   hold early app
   does 'echo waiting; sleep 600'
-  sed -i 's/deadline: 300s/deadline: 3s/g' "$R/certrotate.yml"
+  sed -i 's/deadline: 1h/deadline: 3s/g' "$R/certrotate.yml"
   team_commits "poc: less time"
   check 'a hook that hangs' exits 1 go next
   check 'is ended at its deadline' said "hook 'install' of application shop (wave 1) failed: install: not done after" 'waiting' \
     'shop@example.com knows' "'certrotate next' runs it again, 'certrotate revert --wave 1' takes its wave back"
-  sed -i 's/deadline: 3s/deadline: 300s/g' "$R/certrotate.yml"
+  sed -i 's/deadline: 3s/deadline: 1h/g' "$R/certrotate.yml"
   team_commits "poc: more time"
   does 'echo the shop is closed >&2; exit 7'
   check 'a hook that fails' exits 1 go next
