@@ -155,6 +155,7 @@ int hooks_call_exec(struct hook_call *call, struct err *err)
 					 .command = &hook->command,
 					 .directory = repo_root(session->repo),
 					 .env = &env,
+					 .hidden = &session->config->secret_variables,
 					 .input = input.data,
 					 .input_len = input.len,
 					 .deadline_s = hook->deadline,

@@ -112,7 +112,7 @@ static int connect_forge(struct merge_link *link, struct session *session, struc
 
 	rc = rc ? rc
 		: forge_token(&link->forge.token, &link->origin, session->arena, config, root,
-			      session->sys, session->stop, err);
+			      session->sys, &session->config->secret_variables, session->stop, err);
 	rc = rc ? rc : http_new(&link->http, &options, err);
 	free(ca_file);
 	link->forge.http = link->http;

@@ -99,6 +99,7 @@ static int prepare(struct prepared *out, struct session *session, const struct p
 					  .limit = out->limit,
 					  .extra_args = &out->args,
 					  .vars = out->vars,
+					  .hidden = &session->config->secret_variables,
 					  .deadline_s = play->step->deadline,
 					  .may_miss = play->only != NULL,
 					  .log_path = out->log,

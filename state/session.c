@@ -74,6 +74,8 @@ int session_open(struct session *session, const struct session_options *options,
 	if (!rc)
 		repo_use_stop(session->repo, options->stop);
 	rc = rc ? rc : session_config(&session->config, session->repo, options->config_file, err);
+	if (!rc)
+		repo_hide(session->repo, &session->config->secret_variables);
 	rc = rc ? rc : config_find(&session->env, session->config, options->env, err);
 	rc = rc ? rc : make_names(session, err);
 	rc = rc ? rc : open_local(session, err);
@@ -326,7 +328,8 @@ int session_passwords(struct session *session, struct err *err)
 	if (session->passwords_found)
 		return 0;
 	rc = vault_passwords_find(&session->passwords, session->arena, repo_root(session->repo),
-				  session->env->vault_password, session->sys, session->log, err);
+				  session->env->vault_password, &session->config->secret_variables,
+				  session->sys, session->log, err);
 	session->passwords_found = rc == 0;
 	if (rc)
 		err_hint_default(err, "the password is looked for as Ansible does: "

@@ -16,6 +16,7 @@
 struct repo {
 	git_repository *git;
 	struct loop_stop *stop;
+	const struct strs *hidden;
 	char *root;
 	char *common;
 	char *dir;

@@ -120,6 +120,11 @@ void repo_use_stop(struct repo *repo, struct loop_stop *stop)
 	repo->stop = stop;
 }
 
+void repo_hide(struct repo *repo, const struct strs *variables)
+{
+	repo->hidden = variables;
+}
+
 void repo_finish(struct repo *repo, bool finishes)
 {
 	repo->finishes = finishes;

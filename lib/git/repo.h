@@ -44,6 +44,9 @@ void repo_close(struct repo *repo);
 struct loop_stop;
 void repo_use_stop(struct repo *repo, struct loop_stop *stop);
 
+/* Environment variables that the git program does not get. Borrowed; NULL: it gets all. */
+void repo_hide(struct repo *repo, const struct strs *variables);
+
 /*
  * Whether what needs the network is finished in spite of a first stop request (what works in the
  * clone alone always is).

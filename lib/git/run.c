@@ -30,8 +30,7 @@ static const char *const foreign[] = {"GIT_ALTERNATE_OBJECT_DIRECTORIES",
 				      "GIT_LITERAL_PATHSPECS",
 				      "GIT_GLOB_PATHSPECS",
 				      "GIT_NOGLOB_PATHSPECS",
-				      "GIT_ICASE_PATHSPECS",
-				      NULL};
+				      "GIT_ICASE_PATHSPECS"};
 
 static int add_args(const char **argv, const char *root, const struct run *run, struct err *err)
 {
@@ -55,6 +54,15 @@ static int add_args(const char **argv, const char *root, const struct run *run, 
 	return 0;
 }
 
+static int taken_away(struct strs *out, const struct repo *repo, struct err *err)
+{
+	int rc = repo->hidden ? strs_copy(out, repo->hidden, err) : 0;
+
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]) && !rc; i++)
+		rc = strs_add(out, foreign[i], err);
+	return rc;
+}
+
 /* Ours is for secrets. What git makes may be read by those who may read the work tree. */
 static mode_t umask_of(const struct repo *repo)
 {
@@ -68,43 +76,44 @@ int run_git(struct child_result *result, struct repo *repo, const struct run *ru
 	bool terminal = run->network && !repo->never_ask && isatty(STDIN_FILENO) &&
 			isatty(STDERR_FILENO);
 	const char *argv[ARGS_MAX], *env[12];
-	char *index = NULL;
+	struct strs unset = STRS_INIT;
+	char *index = run->index ? str_fmt("GIT_INDEX_FILE=%s", run->index) : NULL;
 	size_t count = 0;
 	int rc = add_args(argv, repo->root, run, err);
 
 	memset(result, 0, sizeof(*result));
-	if (rc)
-		return rc;
+	if (!rc && run->index && !index)
+		rc = err_nomem(err);
+	rc = rc ? rc : taken_away(&unset, repo, err);
 	env[count++] = "LC_ALL=C";
 	if (!terminal)
 		env[count++] = "GIT_TERMINAL_PROMPT=0";
-	if (run->index) {
-		index = str_fmt("GIT_INDEX_FILE=%s", run->index);
-		if (!index)
-			return err_nomem(err);
+	if (index)
 		env[count++] = index;
-	}
 	for (const char *const *more = run->env; more && *more && count < 11; more++)
 		env[count++] = *more;
 	env[count] = NULL;
-	rc = child_run(result,
-		       &(struct child_spec){
-			       .argv = argv,
-			       .env_set = env,
-			       .env_unset = foreign,
-			       .input = run->input,
-			       .input_len = run->input_len,
-			       .out = {.buf = run->out},
-			       .err = {.buf = run->errors},
-			       .umask = umask_of(repo),
-			       .terminal = terminal,
-			       .finishes = !run->network || repo->finishes,
-			       .deadline_ms = run->network ? REMOTE_DEADLINE_S * INT64_C(1000)
-							   : GIT_LOCAL_MS,
-			       .hint = "install git",
-			       .stop = repo->stop,
-		       },
-		       err);
+	if (!rc)
+		rc = child_run(result,
+			       &(struct child_spec){
+				       .argv = argv,
+				       .env_set = env,
+				       .env_unset = (const char *const *)unset.items,
+				       .input = run->input,
+				       .input_len = run->input_len,
+				       .out = {.buf = run->out},
+				       .err = {.buf = run->errors},
+				       .umask = umask_of(repo),
+				       .terminal = terminal,
+				       .finishes = !run->network || repo->finishes,
+				       .deadline_ms = run->network
+							      ? REMOTE_DEADLINE_S * INT64_C(1000)
+							      : GIT_LOCAL_MS,
+				       .hint = "install git",
+				       .stop = repo->stop,
+			       },
+			       err);
+	strs_release(&unset);
 	free(index);
 	/* a program that is missing is not the thing that a caller asked for */
 	if (rc == ERR_NOENT && err)

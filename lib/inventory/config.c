@@ -217,6 +217,44 @@ static int read_applications(struct config *config, const struct yaml *yaml, str
 	return rc;
 }
 
+static int note_hooks(struct strs *out, const struct hooks *hooks, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < hooks->count && !rc; i++) {
+		if (hooks->items[i].webhook.secret_env)
+			rc = strs_add_unique(out, hooks->items[i].webhook.secret_env, err);
+	}
+	return rc;
+}
+
+/* Every environment variable of which the configuration says that it holds a secret. */
+static int note_variables(struct config *config, struct err *err)
+{
+	struct strs *out = &config->secret_variables;
+	int rc = 0;
+
+	for (size_t i = 0; i < config->environment_count && !rc; i++) {
+		const struct environment *env = &config->environments[i];
+
+		if (env->forge.token_env)
+			rc = strs_add_unique(out, env->forge.token_env, err);
+		for (size_t k = 0; k < env->notify.count && !rc; k++) {
+			if (env->notify.items[k].webhook.secret_env)
+				rc = strs_add_unique(out, env->notify.items[k].webhook.secret_env,
+						     err);
+		}
+	}
+	for (size_t i = 0; i < config->application_count && !rc; i++) {
+		const struct application *app = &config->applications[i];
+
+		rc = note_hooks(out, &app->trust, err);
+		rc = rc ? rc : note_hooks(out, &app->clients, err);
+		rc = rc ? rc : note_hooks(out, &app->prune, err);
+	}
+	return rc;
+}
+
 static int check_document(const struct config *config, const struct yaml *yaml, struct err *err)
 {
 	const struct yaml_node *root = yaml_root(yaml);
@@ -286,6 +324,8 @@ static int load_into(struct config *config, const char *file, struct err *err)
 		rc = check_shared(config, err);
 	if (!rc && yaml)
 		rc = read_applications(config, yaml, err);
+	if (!rc)
+		rc = note_variables(config, err);
 	yaml_drop(yaml);
 	buf_release(&buf);
 	return rc;
@@ -324,6 +364,7 @@ void config_free(struct config *config)
 		application_release(&config->applications[i]);
 	free(config->environments);
 	free(config->applications);
+	strs_release(&config->secret_variables);
 	free(config->root);
 	free(config->file);
 	free(config);

@@ -182,6 +182,8 @@ struct config {
 	size_t environment_count;
 	struct application *applications; /* in the file's order */
 	size_t application_count;
+	/* Of all environments and applications: what a child must not inherit. */
+	struct strs secret_variables;
 };
 
 /*

@@ -160,19 +160,20 @@ static int run_child(struct run *run, struct err *err)
 {
 	const struct exec_hook *hook = run->hook;
 	const char **argv = calloc(hook->command->count + 1, sizeof(*argv));
-	struct child_spec spec = {.env_set = hook->env ? (const char *const *)hook->env->items
-						       : NULL,
-				  .cwd = hook->directory,
-				  .input = hook->input,
-				  .input_len = hook->input_len,
-				  .out = {.data = on_output, .ctx = run},
-				  .err_to_out = true,
-				  .finishes = true,
-				  .guard = true,
-				  .guard_removes = hook->removes,
-				  .deadline_ms = hook->deadline_s * 1000,
-				  .sys = hook->sys,
-				  .stop = hook->stop};
+	struct child_spec spec = {
+		.env_set = hook->env ? (const char *const *)hook->env->items : NULL,
+		.env_unset = hook->hidden ? (const char *const *)hook->hidden->items : NULL,
+		.cwd = hook->directory,
+		.input = hook->input,
+		.input_len = hook->input_len,
+		.out = {.data = on_output, .ctx = run},
+		.err_to_out = true,
+		.finishes = true,
+		.guard = true,
+		.guard_removes = hook->removes,
+		.deadline_ms = hook->deadline_s * 1000,
+		.sys = hook->sys,
+		.stop = hook->stop};
 	struct child_result result = {.end = CHILD_RUNNING};
 	int rc;
 

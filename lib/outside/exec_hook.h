@@ -26,6 +26,7 @@ struct exec_hook {
 	const struct strs *command; /* as it is configured: [0] is the program's name */
 	const char *directory;	    /* the working directory: the repository */
 	const struct strs *env;	    /* "NAME=value", over what we inherited */
+	const struct strs *hidden;  /* names of variables that it does not inherit */
 	const void *input;	    /* fed to its standard input; NULL: /dev/null */
 	size_t input_len;
 	int64_t deadline_s;

@@ -57,7 +57,7 @@ bool forge_has_token(const struct forge_config *config);
  */
 int forge_token(struct secret *out, char **origin, struct arena *arena,
 		const struct forge_config *config, const char *root, struct sys *sys,
-		struct loop_stop *stop, struct err *err);
+		const struct strs *hidden, struct loop_stop *stop, struct err *err);
 
 /* "GitLab"; and "merge request" or "pull request", as it calls them. */
 const char *forge_name(const struct forge *forge);

@@ -17,12 +17,14 @@ bool forge_has_token(const struct forge_config *config)
 }
 
 static int from_command(struct secret *out, struct arena *arena, const struct forge_config *config,
-			const char *root, struct sys *sys, struct loop_stop *stop, struct err *err)
+			const char *root, struct sys *sys, const struct strs *hidden,
+			struct loop_stop *stop, struct err *err)
 {
 	const char *name = config->token_command.items[0];
 	struct child_result result = {.end = CHILD_RUNNING};
 	struct child_spec spec = {
 		.argv = (const char *const *)config->token_command.items,
+		.env_unset = hidden ? (const char *const *)hidden->items : NULL,
 		.cwd = root,
 		.out = {.arena = arena, .secret_max = SECRET_SOURCE_MAX},
 		.terminal = true,
@@ -48,7 +50,7 @@ static int from_command(struct secret *out, struct arena *arena, const struct fo
 
 int forge_token(struct secret *out, char **origin, struct arena *arena,
 		const struct forge_config *config, const char *root, struct sys *sys,
-		struct loop_stop *stop, struct err *err)
+		const struct strs *hidden, struct loop_stop *stop, struct err *err)
 {
 	char *path = NULL;
 	int rc = 0;
@@ -64,7 +66,7 @@ int forge_token(struct secret *out, char **origin, struct arena *arena,
 		rc = secret_from_env(out, arena, config->token_env, err);
 		*origin = str_fmt("the variable %s", config->token_env);
 	} else {
-		rc = from_command(out, arena, config, root, sys, stop, err);
+		rc = from_command(out, arena, config, root, sys, hidden, stop, err);
 		*origin = str_fmt("the program %s", config->token_command.items[0]);
 	}
 	if (!rc && !*origin)

@@ -36,8 +36,9 @@ struct ansible_spec {
 	const char *skip_tags;
 	const char *limit;
 	const struct strs *extra_args;
-	const char *const *vars; /* "name=value", as extra variables (strings); NULL at the end */
-	const char *const *env;	 /* "NAME=value", over everything else; NULL at the end */
+	const char *const *vars;   /* "name=value", as extra variables (strings); NULL at the end */
+	const char *const *env;	   /* "NAME=value", over everything else; NULL at the end */
+	const struct strs *hidden; /* names of variables that it does not get */
 	const char *vault_password_file; /* a file or executable; NULL: as Ansible finds it */
 	mode_t umask;			 /* for what it makes here; 0: 022 */
 	int64_t deadline_s;		 /* 0: ANSIBLE_DEADLINE_S */

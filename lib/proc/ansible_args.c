@@ -137,7 +137,7 @@ static bool is_set(const struct strs *list, const char *setting)
 int ansible_env(struct strs *set, struct strs *unset, const struct ansible_spec *spec,
 		const char *temp, struct err *err)
 {
-	int rc = 0;
+	int rc = spec->hidden ? strs_copy(unset, spec->hidden, err) : 0;
 
 	for (const char *const *at = spec->env; at && *at && !rc; at++)
 		rc = strs_add(set, *at, err);

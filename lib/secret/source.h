@@ -19,7 +19,7 @@
  * more). ERR_MACHINE.
  */
 int secret_from_file(struct secret *out, struct arena *arena, const char *path, struct err *err);
-/* The same of a variable; ERR_USAGE where it is not set. Our children do inherit it. */
+/* The same of a variable; ERR_USAGE where it is not set. Whoever starts children takes it away. */
 int secret_from_env(struct secret *out, struct arena *arena, const char *name, struct err *err);
 /* The same of a text that came another way (a command's output); what: for messages. */
 int secret_from_text(struct secret *out, struct arena *arena, const char *text, size_t len,

@@ -21,6 +21,7 @@ struct finder {
 	struct vault_passwords *out;
 	struct arena *arena;
 	const char *dir;
+	const struct strs *hidden;
 	struct sys *sys;
 	const struct log *log;
 };
@@ -133,6 +134,7 @@ static int run_script(struct secret *out, const struct finder *f, const struct s
 	struct child_result result = {.end = CHILD_RUNNING};
 	struct child_spec spec = {
 		.argv = argv,
+		.env_unset = f->hidden ? (const char *const *)f->hidden->items : NULL,
 		.cwd = f->dir,
 		.out = {.arena = f->arena, .secret_max = PASSWORD_MAX},
 		.err = {.data = forward, .ctx = &log},
@@ -404,10 +406,11 @@ static int set_options(struct vault_passwords *out, const struct ansible_cfg *cf
 }
 
 int vault_passwords_find(struct vault_passwords *out, struct arena *arena, const char *dir,
-			 const char *explicit_path, struct sys *sys, const struct log *log,
-			 struct err *err)
+			 const char *explicit_path, const struct strs *hidden, struct sys *sys,
+			 const struct log *log, struct err *err)
 {
-	struct finder f = {.out = out, .arena = arena, .dir = dir, .sys = sys, .log = log};
+	struct finder f = {
+		.out = out, .arena = arena, .dir = dir, .hidden = hidden, .sys = sys, .log = log};
 	struct err local = {0};
 	struct ansible_cfg cfg;
 	const char *unnamed;

@@ -57,12 +57,13 @@ struct vault_passwords {
 /*
  * dir: the repository, which is Ansible's working directory; absolute. explicit_path:
  * vault_password of certrotate.yml or NULL; relative to dir. What a script says on stderr goes to
- * log's output (log may be NULL). ERR_USAGE where nothing is configured (the hint lists the places
+ * log's output (log may be NULL), and it does not get the environment variables in hidden (may be
+ * NULL). ERR_USAGE where nothing is configured (the hint lists the places
  * that were looked at) or a setting cannot be used; ERR_FAIL where each source fails; ERR_STOPPED.
  */
 int vault_passwords_find(struct vault_passwords *out, struct arena *arena, const char *dir,
-			 const char *explicit_path, struct sys *sys, const struct log *log,
-			 struct err *err);
+			 const char *explicit_path, const struct strs *hidden, struct sys *sys,
+			 const struct log *log, struct err *err);
 
 /* One more password, for tests and callers that have it already; label may be NULL (default). */
 int vault_passwords_add(struct vault_passwords *list, struct arena *arena, const void *text,

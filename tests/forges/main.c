@@ -64,7 +64,8 @@ static int run(char **argv, struct err *err)
 	}
 	rc = arena ? forge_place_find(&place, &config, "", err) : err_nomem(err);
 	rc = rc ? rc : forge_place_check(&place, "origin", err);
-	rc = rc ? rc : forge_token(&forge.token, &origin, arena, &config, "/", &sys, NULL, err);
+	rc = rc ? rc
+		: forge_token(&forge.token, &origin, arena, &config, "/", &sys, NULL, NULL, err);
 	rc = rc ? rc : http_new(&forge.http, &options, err);
 	forge.token_origin = origin;
 	rc = rc ? rc : call(&forge, argv[4], err);

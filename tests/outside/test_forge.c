@@ -544,7 +544,7 @@ static int token(const struct forge_config *config, struct secret *out)
 	ck_assert_int_eq(chmod(path, config->ca_file ? 0640 : 0600), 0);
 	test_write(program, "#!/bin/sh\necho \"$1\"\necho spoken >&2\nexit \"$2\"\n");
 	ck_assert_int_eq(chmod(program, 0700), 0);
-	rc = forge_token(out, &origin, arena, config, root, &sys, NULL, &err);
+	rc = forge_token(out, &origin, arena, config, root, &sys, NULL, NULL, &err);
 	free(origin);
 	free(path);
 	free(program);

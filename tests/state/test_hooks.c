@@ -215,6 +215,32 @@ START_TEST(a_program_that_is_not_as_committed_is_not_run)
 }
 END_TEST
 
+/* Whoever writes a hook, a playbook or git's own hooks need not be told the token. */
+START_TEST(no_child_gets_a_secret_of_the_environment)
+{
+	static const char *const secrets[] = {"OUR_TOKEN", "OUR_NOTIFY", "OUR_HOOK"};
+
+	scene_sh("cd work && sed -i '1a echo vault >>../seen; env >>../seen' bin/vault-password");
+	configure(SCENE_QUIET
+		  "  git: {forge: {token_env: OUR_TOKEN}}\n"
+		  "  notify: [{url: 'http://127.0.0.1:9/', events: [expiring], secret_env: "
+		  "OUR_NOTIFY}]\n"
+		  "applications:\n"
+		  "  shop: {users: [application], trust: [" EXEC(
+			  "a") "], prune: [{kind: webhook, url: 'http://127.0.0.1:9/', "
+			       "secret_env: OUR_HOOK}]}\n");
+	does("echo hook >>../seen; env >>../seen");
+	scene_ansible("echo ansible >>../seen; env >>../seen\n");
+	scene_at_push("echo push >>../seen; env >>../seen");
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		ck_assert_int_eq(setenv(secrets[i], "hunter2", 1), 0);
+	scene_to(STATE_TRUSTED);
+	ck_assert_str_eq(scene_says("grep -x -e ansible -e hook -e push -e vault seen | sort -u"),
+			 "ansible\nhook\npush\nvault");
+	ck_assert_str_eq(scene_says("grep ^OUR_ seen || true"), "");
+}
+END_TEST
+
 /* Nobody is waited for, and no wave for another. */
 START_TEST(an_emergency_gives_out_everything_at_once)
 {
@@ -492,6 +518,7 @@ Suite *hooks_suite(void)
 	tcase_add_loop_test(run, a_hook_that_cannot_run_is_found_before_anything_is_changed, 0,
 			    sizeof(unusable) / sizeof(unusable[0]));
 	tcase_add_test(run, a_program_that_is_not_as_committed_is_not_run);
+	tcase_add_test(run, no_child_gets_a_secret_of_the_environment);
 	tcase_add_test(run, an_emergency_gives_out_everything_at_once);
 	tcase_add_test(run, an_address_is_shown_without_its_secret);
 	tcase_add_test(words, a_phase_waits_for_a_word_and_goes_on_from_there);

@@ -184,7 +184,7 @@ START_TEST(the_password_file_is_where_ansible_finds_it)
 	ck_assert_int_eq(setenv(settings[_i].env_name, settings[_i].env_value, 1), 0);
 	run("HOME=$PWD/home ansible-config dump > told 2>/dev/null");
 	ck_assert_int_eq(setenv("HOME", home, 1), 0);
-	ck_ok(vault_passwords_find(&found, t.arena, dir, NULL, &t.sys, NULL, &t.err), &t.err);
+	ck_ok(vault_passwords_find(&found, t.arena, dir, NULL, NULL, &t.sys, NULL, &t.err), &t.err);
 	free(home);
 	home = test_path("told");
 	told = test_read(home, NULL);

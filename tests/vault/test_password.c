@@ -53,7 +53,8 @@ static void make_dir(const char *name)
 
 static int find(const char *explicit_path)
 {
-	return vault_passwords_find(&found, t.arena, repo, explicit_path, &t.sys, NULL, &t.err);
+	return vault_passwords_find(&found, t.arena, repo, explicit_path, NULL, &t.sys, NULL,
+				    &t.err);
 }
 
 static void check_item(size_t i, const char *text, const char *label, const char *file)
@@ -428,7 +429,8 @@ START_TEST(what_a_script_says_on_stderr_is_shown)
 	struct log log = {.output = collect};
 
 	write_script("script", "#!/bin/sh\necho 'asking the agent' >&2\necho secret\n");
-	ck_ok(vault_passwords_find(&found, t.arena, repo, "script", &t.sys, &log, &t.err), &t.err);
+	ck_ok(vault_passwords_find(&found, t.arena, repo, "script", NULL, &t.sys, &log, &t.err),
+	      &t.err);
 	check_item(0, "secret", "default", "script");
 	ck_assert_str_eq(seen, "asking the agent\n");
 }
