@@ -8,6 +8,7 @@
 #include "git/remote.h"
 #include "git/worktree.h"
 #include "net/http.h"
+#include "state/merge_impl.h"
 #include "state/merge_note.h"
 #include "state/merge_text.h"
 #include "state/steps.h"
@@ -27,6 +28,7 @@ struct waiting {
 	const char *branch; /* in it */
 	struct oid tip;
 	enum direction direction;
+	int64_t revision; /* of the state that it brings */
 };
 
 static void waiting_release(struct waiting *waiting)
@@ -35,22 +37,44 @@ static void waiting_release(struct waiting *waiting)
 	*waiting = (struct waiting){.ref = NULL};
 }
 
-/* The newest pushed branch of this environment whose state the base does not have yet. */
+/* 0 where the base has no state yet. */
+static int base_revision(int64_t *out, struct session *session, struct err *err)
+{
+	struct err none = {0};
+	struct store store;
+	int rc = session_state_of(&store, session, &session->base, session->env->base, &none);
+
+	*out = 0;
+	if (rc == ERR_NOENT)
+		return 0;
+	if (rc && err)
+		*err = none;
+	if (rc)
+		return rc;
+	*out = store.revision;
+	store_release(&store);
+	return 0;
+}
+
+/*
+ * The newest pushed branch of this environment whose state the base does not have yet. What was
+ * settled since does not count: an application's word is recorded there at any time.
+ */
 static int find_waiting(struct waiting *out, struct session *session, struct err *err)
 {
 	struct strs refs = STRS_INIT;
 	char *prefix = str_fmt("%s-", session->settle_ref);
-	int64_t highest = session->store.revision;
 	int rc = prefix ? repo_refs_below(&refs, session->repo, prefix, err) : err_nomem(err);
 
 	*out = (struct waiting){.ref = NULL};
+	rc = rc ? rc : base_revision(&out->revision, session, err);
 	for (size_t i = 0; i < refs.count && !rc; i++) {
 		struct store store;
 
 		if (session_read_state(&store, session, refs.items[i], NULL))
 			continue;
-		if (store.revision > highest) {
-			highest = store.revision;
+		if (store.revision > out->revision) {
+			out->revision = store.revision;
 			out->direction = store.under_way.direction;
 			rc = store_set(&out->ref, refs.items[i], err);
 		}
@@ -68,8 +92,8 @@ static int find_waiting(struct waiting *out, struct session *session, struct err
 }
 
 /* "certrotate/poc-trust-r7": the revision keeps a phase that is done again apart. */
-static char *branch_name(const struct session *session, enum phase phase, enum direction direction,
-			 int64_t revision)
+char *merge_branch_name(const struct session *session, enum phase phase, enum direction direction,
+			int64_t revision)
 {
 	return str_fmt(PREFIX "%s-%s%s-r%lld", session->env->name,
 		       direction == DIRECTION_BACK ? "revert-" : "", phase_name(phase),
@@ -121,8 +145,7 @@ static int connect_forge(struct merge_link *link, struct session *session, struc
 	return rc;
 }
 
-/* Once for a session. *forge is NULL where no token is configured. */
-static int get_forge(struct forge **forge, struct session *session, struct err *err)
+int merge_forge(struct forge **forge, struct session *session, struct err *err)
 {
 	struct merge_link *link = session->merge;
 	int rc = 0;
@@ -267,7 +290,7 @@ static int say_request(struct session *session, const struct forge *forge,
 				  .state = request->state,
 				  .draft = request->draft};
 
-	merge_note_keep(session, waiting->branch, forge_thing(forge), request);
+	merge_note_keep(session, waiting->branch, waiting->revision, forge_thing(forge), request);
 	if (request->state == MERGE_OPEN)
 		return say_known(session, waiting->branch, waiting->direction, &note, err);
 	/* Merged, it says, and the base that we have just fetched does not have it. */
@@ -313,6 +336,30 @@ static int abandon(struct session *session, const struct forge *forge,
 			direction_verb(waiting->direction), forge_thing(forge));
 }
 
+static int say_gone(struct session *session, const struct forge *forge,
+		    const struct merge_note *note, const struct merge_request *request,
+		    struct err *err)
+{
+	merge_note_drop(session);
+	if (request->state == MERGE_CLOSED)
+		err_set(err, ERR_GATE,
+			"%s %s%s%s was closed without being merged, and its branch %s is gone: the "
+			"phase is abandoned",
+			forge_thing(forge), request->name, request->url[0] ? " " : "", request->url,
+			note->branch);
+	else
+		err_set(err, ERR_GATE,
+			"%s says that %s %s%s%s is merged, but %s on %s does not have it, and its "
+			"branch %s is gone",
+			forge_name(forge), forge_thing(forge), request->name,
+			request->url[0] ? " " : "", request->url, session->env->base,
+			session->env->remote, note->branch);
+	return err_hint(err,
+			"nothing was rolled out; the same command again begins afresh, with "
+			"another %s",
+			forge_thing(forge));
+}
+
 /* fresh: the branch was pushed just now. */
 static int ask_forge(struct session *session, struct forge *forge, const struct waiting *waiting,
 		     bool fresh, struct err *err)
@@ -334,6 +381,37 @@ static int ask_forge(struct session *session, struct forge *forge, const struct 
 	return rc;
 }
 
+/*
+ * The branch that this machine asked about last is gone, and the base does not have it: whoever
+ * closed its merge request has deleted it, too. Said once; ERR_GATE then.
+ */
+static int look_for_gone(struct session *session, struct err *err)
+{
+	struct merge_request request = {.state = MERGE_STATE__MAX};
+	struct forge *forge = NULL;
+	struct merge_note note;
+	int64_t revision = 0;
+	int rc;
+
+	if (!merge_note_load(&note, session, NULL))
+		return 0;
+	rc = base_revision(&revision, session, err);
+	if (!rc && note.revision > revision)
+		rc = merge_forge(&forge, session, err);
+	if (!rc && forge) {
+		rc = forge_get(&request, forge, note.number, err);
+		if (rc == ERR_NOENT)
+			rc = 0;
+		else if (rc)
+			rc = without_forge(session, note.branch, err);
+		else if (request.state != MERGE_OPEN)
+			rc = say_gone(session, forge, &note, &request, err);
+	}
+	merge_request_release(&request);
+	merge_note_release(&note);
+	return rc;
+}
+
 int merge_ask(struct session *session, struct err *err)
 {
 	struct forge *forge = NULL;
@@ -344,11 +422,13 @@ int merge_ask(struct session *session, struct err *err)
 		return 0;
 	rc = find_waiting(&waiting, session, err);
 	if (!rc && waiting.ref) {
-		rc = get_forge(&forge, session, err);
+		rc = merge_forge(&forge, session, err);
 		if (!rc && forge)
 			rc = ask_forge(session, forge, &waiting, false, err);
 		else if (!rc)
 			rc = say_page(session, waiting.branch, waiting.direction, err);
+	} else if (!rc) {
+		rc = look_for_gone(session, err);
 	}
 	waiting_release(&waiting);
 	return rc;
@@ -357,12 +437,13 @@ int merge_ask(struct session *session, struct err *err)
 int merge_publish(struct session *session, struct plan *plan, const struct change *changes,
 		  size_t count, const char *message, struct err *err)
 {
-	struct waiting waiting = {.direction = plan->row.direction};
+	struct waiting waiting = {.direction = plan->row.direction,
+				  .revision = plan->store.revision};
 	struct forge *forge = NULL;
-	char *branch = branch_name(session, plan->row.phase, plan->row.direction,
-				   plan->store.revision);
+	char *branch = merge_branch_name(session, plan->row.phase, plan->row.direction,
+					 plan->store.revision);
 	char *ref = branch ? str_fmt("refs/heads/%s", branch) : NULL;
-	int rc = ref ? get_forge(&forge, session, err) : err_nomem(err);
+	int rc = ref ? merge_forge(&forge, session, err) : err_nomem(err);
 
 	rc = rc ? rc
 		: commit_build(&waiting.tip, session->repo, &session->base, changes, count, message,
@@ -424,7 +505,7 @@ int step_withdraw(struct session *session, bool *found, struct err *err)
 	if (!rc && waiting.ref) {
 		*found = true;
 		/* What was pushed can be taken back without a token. */
-		if (get_forge(&forge, session, &unknown))
+		if (merge_forge(&forge, session, &unknown))
 			log_line(session->log, LOG_WARNING,
 				 "%s; close the merge request of %s by "
 				 "hand",
@@ -437,107 +518,12 @@ int step_withdraw(struct session *session, bool *found, struct err *err)
 			log_line(session->log, LOG_INFO, "took back %s, which nobody had merged",
 				 waiting.branch);
 		}
+	} else if (!rc && look_for_gone(session, &unknown) == ERR_GATE) {
+		/* What was to be taken back is gone: the phase before it is another matter. */
+		if (err)
+			*err = unknown;
+		rc = ERR_GATE;
 	}
 	waiting_release(&waiting);
 	return rc;
-}
-
-/* ---- evidence */
-
-/* The branch by which the base got the phase: its state is still as that branch had it. */
-static int merged_branch(char **out, struct session *session, struct err *err)
-{
-	const struct under_way *under_way;
-	struct store store;
-	int rc = session_state_of(&store, session, &session->base, session->env->base, err);
-
-	*out = NULL;
-	if (rc)
-		return rc;
-	under_way = &store.under_way;
-	if (under_way->active)
-		*out = branch_name(session, under_way->phase, under_way->direction, store.revision);
-	store_release(&store);
-	return *out ? 0 : err_set(err, ERR_NOENT, "the base names no branch");
-}
-
-static int post(struct session *session, struct forge *forge, const struct merge_comment *comment,
-		struct err *err)
-{
-	struct merge_request request = {.state = MERGE_STATE__MAX};
-	struct merge_note note;
-	bool added = false;
-	int rc = 0;
-	int64_t number = 0;
-
-	if (merge_note_load(&note, session, comment->branch)) {
-		number = note.number;
-		merge_note_release(&note);
-	} else {
-		rc = forge_find(&request, forge, comment->branch, comment->base, NULL, err);
-		number = request.number;
-		merge_request_release(&request);
-	}
-	/* One that people opened elsewhere, or none: there is nothing to comment. */
-	if (rc == ERR_NOENT)
-		return 0;
-	rc = rc ? rc : forge_comment(&added, forge, number, comment->marker, comment->text, err);
-	if (!rc && added)
-		log_line(session->log, LOG_INFO, "the evidence was posted to the %s of %s",
-			 forge_thing(forge), comment->branch);
-	return rc;
-}
-
-/* Posts it, or keeps it for the next call. */
-static void post_or_keep(struct session *session, const struct merge_comment *comment)
-{
-	struct err err = {0};
-	struct forge *forge = NULL;
-	int rc = get_forge(&forge, session, &err);
-
-	if (!rc && !forge)
-		return;
-	rc = rc ? rc : post(session, forge, comment, &err);
-	if (!rc) {
-		merge_comment_drop(session);
-		return;
-	}
-	log_line(session->log, LOG_WARNING,
-		 "the evidence was not posted to the merge request of %s, the next call tries "
-		 "again: %s",
-		 comment->branch, err.msg);
-	(void)merge_comment_keep(session, comment, NULL);
-}
-
-void merge_evidence(struct session *session, const struct json *entry)
-{
-	struct merge_comment comment = {.base = session->env->base};
-	struct err err = {0};
-	struct buf text;
-
-	if (!session->settle_ref || !forge_has_token(&session->env->forge))
-		return;
-	buf_init(&text, BUF_TEXT_MAX);
-	if (!merged_branch(&comment.branch, session, &err) &&
-	    !merge_text_evidence(&comment.marker, &text, session, entry, &err)) {
-		comment.text = text.data;
-		post_or_keep(session, &comment);
-	} else if (err.code != ERR_NOENT) {
-		log_line(session->log, LOG_WARNING, "there is no evidence to be posted: %s",
-			 err.msg);
-	}
-	free(comment.branch);
-	free(comment.marker);
-	buf_release(&text);
-}
-
-void merge_evidence_again(struct session *session)
-{
-	struct merge_comment comment;
-
-	if (!session->settle_ref || !forge_has_token(&session->env->forge) ||
-	    !merge_comment_load(&comment, session))
-		return;
-	post_or_keep(session, &comment);
-	merge_comment_release(&comment);
 }

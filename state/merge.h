@@ -27,18 +27,21 @@ int merge_publish(struct session *session, struct plan *plan, const struct chang
 /*
  * Asks the forge about the branch that waits to be merged, if one does: opens its merge request
  * where there is none, brings its text up to date where the branch was made anew. ERR_GATE: it
- * waits, or it was closed; then the branch was taken back, and the next call begins the phase
- * afresh.
+ * waits, or it was closed; then the branch was taken back, where it was still there, and the next
+ * call begins the phase afresh.
  */
 int merge_ask(struct session *session, struct err *err);
 
 /*
- * Posts the evidence of a finished phase as a comment, and what an earlier call could not post. A
- * failure is a warning in the log, and is tried again by the next call.
+ * Keeps the evidence of a finished phase on this machine, before anything is sent: whoever ends
+ * this process loses none of it. Nothing where there is no token.
  */
 void merge_evidence(struct session *session, const struct json *entry);
-/* What an earlier call could not post. */
-void merge_evidence_again(struct session *session);
+/*
+ * Posts what was kept as comments. A failure is a warning in the log, and is tried again by the
+ * next call.
+ */
+void merge_evidence_post(struct session *session);
 
 /* The connection, kept in the session. */
 struct merge_link;

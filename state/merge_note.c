@@ -9,7 +9,7 @@
 
 #define NOTE_FILE    "merge.json"
 #define COMMENT_FILE "comment.json"
-#define FILE_MAX     ((size_t)1 << 20)
+#define FILE_MAX     ((size_t)4 << 20)
 
 static struct json *load(const struct session *session, const char *name)
 {
@@ -61,6 +61,7 @@ bool merge_note_load(struct merge_note *out, const struct session *session, cons
 		.url = strdup(js_str(value, "url", "")),
 		.seen = strdup(js_str(value, "seen", "")),
 		.number = js_int(value, "number", 0),
+		.revision = js_int(value, "revision", 0),
 		.state = merge_state_parse(js_str(value, "state", "")),
 		.draft = js_bool(value, "draft", false),
 	};
@@ -83,14 +84,15 @@ void merge_note_release(struct merge_note *note)
 	*note = (struct merge_note){.state = MERGE_STATE__MAX};
 }
 
-void merge_note_keep(const struct session *session, const char *branch, const char *thing,
-		     const struct merge_request *request)
+void merge_note_keep(const struct session *session, const char *branch, int64_t revision,
+		     const char *thing, const struct merge_request *request)
 {
 	struct json *value = js_new_object();
 	char seen[SYS_TIME_SIZE];
 
 	sys_time_text(session->sys->now(session->sys), seen);
 	(void)js_set_str(value, "branch", branch);
+	(void)js_set_int(value, "revision", revision);
 	(void)js_set_str(value, "thing", thing);
 	(void)js_set_str(value, "name", request->name);
 	(void)js_set_int(value, "number", request->number);
@@ -107,48 +109,20 @@ void merge_note_drop(const struct session *session)
 	drop(session, NOTE_FILE);
 }
 
-bool merge_comment_load(struct merge_comment *out, const struct session *session)
+struct json *merge_comments_load(const struct session *session)
 {
 	struct json *value = load(session, COMMENT_FILE);
 
-	*out = (struct merge_comment){
-		.branch = strdup(js_str(value, "branch", "")),
-		.base = strdup(js_str(value, "base", "")),
-		.marker = strdup(js_str(value, "marker", "")),
-		.text = strdup(js_str(value, "text", "")),
-	};
+	if (js_is_array(value))
+		return value;
 	js_free(value);
-	if (out->branch && out->base && out->marker && out->text && out->marker[0])
-		return true;
-	merge_comment_release(out);
-	return false;
+	return js_new_array();
 }
 
-void merge_comment_release(struct merge_comment *comment)
+int merge_comments_save(const struct session *session, const struct json *comments, struct err *err)
 {
-	free(comment->branch);
-	free(comment->base);
-	free(comment->marker);
-	free(comment->text);
-	*comment = (struct merge_comment){.branch = NULL};
-}
-
-int merge_comment_keep(const struct session *session, const struct merge_comment *comment,
-		       struct err *err)
-{
-	struct json *value = js_new_object();
-	int rc;
-
-	(void)js_set_str(value, "branch", comment->branch);
-	(void)js_set_str(value, "base", comment->base);
-	(void)js_set_str(value, "marker", comment->marker);
-	(void)js_set_str(value, "text", comment->text);
-	rc = keep(session, COMMENT_FILE, value, err);
-	js_free(value);
-	return rc;
-}
-
-void merge_comment_drop(const struct session *session)
-{
+	if (js_count(comments))
+		return keep(session, COMMENT_FILE, comments, err);
 	drop(session, COMMENT_FILE);
+	return 0;
 }

@@ -4,6 +4,7 @@
 #define STATE_MERGE_NOTE_H
 
 #include <stdbool.h>
+#include "base/json.h"
 #include "outside/forge.h"
 #include "state/session.h"
 
@@ -15,6 +16,7 @@ struct merge_note {
 	char *url;
 	char *seen; /* when: RFC 3339 */
 	int64_t number;
+	int64_t revision; /* of the state that the branch brings */
 	enum merge_state state;
 	bool draft;
 };
@@ -23,22 +25,16 @@ struct merge_note {
 bool merge_note_load(struct merge_note *out, const struct session *session, const char *branch);
 void merge_note_release(struct merge_note *note);
 /* What cannot be kept is asked again: no error. */
-void merge_note_keep(const struct session *session, const char *branch, const char *thing,
-		     const struct merge_request *request);
+void merge_note_keep(const struct session *session, const char *branch, int64_t revision,
+		     const char *thing, const struct merge_request *request);
 void merge_note_drop(const struct session *session);
 
-/* comment.json: a comment that could not be posted. */
-struct merge_comment {
-	char *branch;
-	char *base;
-	char *marker;
-	char *text;
-};
-
-bool merge_comment_load(struct merge_comment *out, const struct session *session);
-void merge_comment_release(struct merge_comment *comment);
-int merge_comment_keep(const struct session *session, const struct merge_comment *comment,
-		       struct err *err);
-void merge_comment_drop(const struct session *session);
+/*
+ * comment.json: the comments that are not posted yet, an array with the newest last; each has
+ * "branch", "base", "marker" and "text". Never NULL but for want of memory; js_free() it.
+ */
+struct json *merge_comments_load(const struct session *session);
+int merge_comments_save(const struct session *session, const struct json *comments,
+			struct err *err);
 
 #endif

@@ -290,9 +290,9 @@ static int finish(struct session *session, struct plan *plan, const struct run_o
 	}
 	rc = rc ? rc : mark(session, plan, "settle", "begin", err);
 	rc = rc ? rc : step_settle(session, plan, rollout, seen.evidence, &entry, err);
-	rc = rc ? rc : mark(session, plan, "settle", "end", err);
 	if (!rc)
 		merge_evidence(session, entry);
+	rc = rc ? rc : mark(session, plan, "settle", "end", err);
 	if (!rc && options->done)
 		options->done(options->ctx, plan, entry);
 	if (!rc && plan->row.phase == PHASE_EMERGENCY)
@@ -348,10 +348,12 @@ static int transition(struct session *session, const struct run_options *options
 		notify_start(session, &phase);
 		rc = finish(session, &plan, options, err);
 	}
-	if (rc)
+	if (rc) {
 		notify_stopped(session, &phase, begun, err);
-	else
+	} else {
 		notify_end(session, &phase);
+		merge_evidence_post(session);
+	}
 	plan_release(&plan);
 	return rc;
 }
@@ -397,7 +399,7 @@ static int run_one(const struct session_options *session_options, const struct r
 	*reached = false;
 	if (rc)
 		return rc;
-	merge_evidence_again(&session);
+	merge_evidence_post(&session);
 	if (is_there(&session.store, options))
 		*reached = true;
 	else if (options->to != STATE__MAX)

@@ -103,6 +103,8 @@ int forge_get(struct merge_request *out, struct forge *forge, int64_t number, st
 	int status, rc = forge_call(&answer, &status, NULL, forge, &call, err);
 
 	*out = (struct merge_request){.state = MERGE_STATE__MAX};
+	if (rc && status == 404)
+		rc = err_blame(err, rc, ERR_NOENT);
 	rc = rc ? rc : forge_read(out, form, answer, err);
 	js_free(answer);
 	return rc;

@@ -45,6 +45,7 @@ struct forge {
 	const struct forge_place *place; /* checked: forge_place_check */
 	struct secret token;
 	const char *token_origin; /* for messages: "the file /home/dba/.token" */
+	int64_t patience_ms;	  /* of a call with its tries; 0: HTTP_RETRY_ALL_MS */
 };
 
 /* Whether config says where a token is. */
@@ -70,6 +71,7 @@ const char *forge_thing(const struct forge *forge);
  */
 int forge_find(struct merge_request *out, struct forge *forge, const char *branch, const char *base,
 	       const char *head, struct err *err);
+/* ERR_NOENT where there is none of that number, or the token may not see it. */
 int forge_get(struct merge_request *out, struct forge *forge, int64_t number, struct err *err);
 /*
  * Opens one. Where there is an open one already, or the answer was lost and it is there, that one

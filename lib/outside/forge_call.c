@@ -110,8 +110,9 @@ static int no_json(const struct forge *forge, const struct http_request *request
 static int exchange(struct json **answer, int *status, bool *sent, struct forge *forge,
 		    const struct http_request *request, struct err *err)
 {
+	const struct http_again again = {.all_ms = forge->patience_ms};
 	struct http_response response = {0};
-	int rc = http_retry(&response, forge->http, request, &(struct http_again){0}, err);
+	int rc = http_retry(&response, forge->http, request, &again, err);
 
 	*status = response.status;
 	if (sent)

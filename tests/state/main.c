@@ -15,5 +15,6 @@ int main(void)
 	int rc = test_main(suites);
 
 	notify_suite_end();
+	merge_suite_end();
 	return rc;
 }

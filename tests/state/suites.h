@@ -49,6 +49,7 @@ Suite *looks_suite(void);
 Suite *holdings_suite(void);
 Suite *members_suite(void);
 Suite *merge_suite(void);
+void merge_suite_end(void); /* its server */
 Suite *hooks_suite(void);
 Suite *notify_suite(void);
 void notify_suite_end(void); /* its server */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What merge requests say, whatever names and reasons hold, and what is remembered of them. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "git/repo.h"
+#include "state/merge.h"
 #include "state/merge_note.h"
 #include "state/merge_text.h"
 #include "tests/state/scene.h"
+#include "tests/support/httpd.h"
 
 /* What a forge would take for a table, markup, a mention or a command. */
 #define HOSTILE	 "`/close` | @all <!-- [x](javascript:y) **"
@@ -116,20 +119,16 @@ START_TEST(what_was_seen_is_remembered)
 					.url = (char[]){"https://git.example.com/17"},
 					.state = MERGE_OPEN,
 					.draft = true};
-	struct merge_comment kept = {.branch = (char[]){"b"},
-				     .base = (char[]){"dev"},
-				     .marker = (char[]){"<!-- m -->"},
-				     .text = (char[]){"t"}};
-	struct merge_comment comment;
 	struct merge_note note;
 	char *path;
 
 	begin();
 	ck_assert(!merge_note_load(&note, &session, NULL));
-	merge_note_keep(&session, "certrotate/poc-trust-r3", "merge request", &request);
+	merge_note_keep(&session, "certrotate/poc-trust-r3", 3, "merge request", &request);
 	ck_assert(!merge_note_load(&note, &session, "certrotate/poc-trust-r5"));
 	ck_assert(merge_note_load(&note, &session, "certrotate/poc-trust-r3"));
 	ck_assert_int_eq(note.number, 17);
+	ck_assert_int_eq(note.revision, 3);
 	ck_assert_str_eq(note.name, "!17");
 	ck_assert_str_eq(note.thing, "merge request");
 	ck_assert_str_eq(note.url, "https://git.example.com/17");
@@ -143,13 +142,175 @@ START_TEST(what_was_seen_is_remembered)
 	free(path);
 	merge_note_drop(&session);
 	merge_note_drop(&session);
-	ck_assert(!merge_comment_load(&comment, &session));
-	ck_ok(merge_comment_keep(&session, &kept, &err), &err);
-	ck_assert(merge_comment_load(&comment, &session));
-	ck_assert_str_eq(comment.marker, "<!-- m -->");
-	merge_comment_release(&comment);
-	merge_comment_drop(&session);
-	ck_assert(!merge_comment_load(&comment, &session));
+	session_close(&session);
+}
+END_TEST
+
+/* ---- with a forge beside it */
+
+#define LIST   "/api/v4/projects/dba%2Finventory/merge_requests"
+#define LIST_F "/api/v4/projects/dba%%2Finventory/merge_requests" /* in a format */
+#define ONE(state)                                                                                 \
+	"{\"iid\": 17, \"state\": \"" state "\", \"sha\": \"\", \"web_url\": "                     \
+	"\"https://git.example.com/17\", \"source_branch\": \"%s\", \"target_branch\": \"dev\", "  \
+	"\"source_project_id\": 1, \"target_project_id\": 1}"
+#define NEXT_IS_AWAITED ck_assert_int_eq(scene_run(EVENT_NEXT, STATE__MAX, &err), ERR_GATE)
+
+static struct httpd httpd;
+
+static void serve(void)
+{
+	(void)signal(SIGPIPE, SIG_IGN); /* as the program does */
+	if (!httpd.pid)
+		ck_ok(httpd_start(&httpd, &err), &err);
+}
+
+void merge_suite_end(void)
+{
+	if (httpd.pid)
+		httpd_stop(&httpd);
+}
+
+/* token: git.forge's keys for it. */
+static void with_forge(const char *token)
+{
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text),
+		       SCENE_QUIET "  rollout: {trust: [], servers: []}\n"
+				   "  git:\n    flow: merge_request\n    forge: {kind: gitlab, "
+				   "project: dba/inventory, ca_file: %s, %s,\n"
+				   "            url: 'https://localhost:%u'}\n",
+		       httpd.ca_file, token, httpd.good);
+	scene_configure(text);
+	scene_sh("(umask 077; echo a-token >token)");
+}
+
+/* What the forge says: opened it is, later found in that state, and commented. */
+static void forge_says(const char *state, const char *branch, int comment)
+{
+	char one[512], text[4096];
+
+	(void)snprintf(one, sizeof(one), ONE("%s"), state, branch);
+	(void)snprintf(text, sizeof(text),
+		       "{\"POST " LIST_F "\": [{\"status\": 201, \"json\": " ONE(
+			       "opened") "}], \"GET " LIST_F "\": [{\"json\": [%s]}], \"GET " LIST_F
+					 "/17\": [{\"json\": %s}], \"GET " LIST_F
+					 "/17/notes\": [{\"json\": []}], "
+					 "\"POST " LIST_F
+					 "/17/notes\": [{\"status\": %d, \"json\": {}}]}",
+		       branch, one, one, comment);
+	httpd_script(&httpd, text);
+}
+
+static size_t posted(const char *path)
+{
+	struct json *requests = httpd_requests(&httpd);
+	size_t count = 0;
+
+	for (size_t i = 0; i < js_count(requests); i++)
+		count += !strcmp(js_str(js_at(requests, i), "method", ""), "POST") &&
+			 !strcmp(js_str(js_at(requests, i), "path", ""), path);
+	js_free(requests);
+	return count;
+}
+
+/* The branch that waits, in a buffer of its own. */
+static const char *waiting(void)
+{
+	return scene_says("git -C origin.git for-each-ref --format='%%(refname:short)' "
+			  "'refs/heads/certrotate/poc-*'");
+}
+
+static void merge_it(void)
+{
+	scene_sh("git -C origin.git update-ref refs/heads/dev %s", waiting());
+}
+
+START_TEST(closed_with_its_branch_deleted_is_abandoned_too)
+{
+	with_forge("token_file: ~/token");
+	forge_says("opened", "x", 201);
+	NEXT_IS_AWAITED;
+	ck_contains(err.hint, "merge request !17 (https://git.example.com/17) is open");
+	scene_sh("git -C origin.git update-ref -d refs/heads/%s", waiting());
+	forge_says("closed", "x", 201);
+	NEXT_IS_AWAITED;
+	ck_contains(err.msg, "merge request !17 https://git.example.com/17 was closed without "
+			     "being merged, and its branch certrotate/poc-trust-r");
+	ck_contains(err.msg, " is gone: the phase is abandoned");
+	ck_contains(err.hint, "the same command again begins afresh");
+	ck_assert_uint_eq(posted(LIST), 0);
+	/* said once */
+	NEXT_IS_AWAITED;
+	ck_assert_uint_eq(posted(LIST), 1);
+}
+END_TEST
+
+START_TEST(a_branch_that_is_gone_is_not_taken_for_the_phase_before)
+{
+	with_forge("token_file: ~/token");
+	forge_says("opened", "x", 201);
+	NEXT_IS_AWAITED;
+	scene_sh("git -C origin.git update-ref -d refs/heads/%s", waiting());
+	forge_says("merged", "x", 201);
+	ck_assert_int_eq(scene_run(EVENT_REVERT, STATE__MAX, &err), ERR_GATE);
+	ck_contains(err.msg, "GitLab says that merge request !17 https://git.example.com/17 is "
+			     "merged, but dev on origin does not have it, and its branch ");
+	/* nor for anything where the forge does not know it any more */
+	NEXT_IS_AWAITED;
+	scene_sh("git -C origin.git update-ref -d refs/heads/%s", waiting());
+	httpd_script(&httpd, "{\"*\": [{\"status\": 404}], \"POST " LIST
+			     "\": [{\"status\": 201, \"json\": {\"iid\": 18, \"state\": "
+			     "\"opened\"}}]}");
+	NEXT_IS_AWAITED;
+	ck_contains(err.hint, "merge request !18 is open");
+}
+END_TEST
+
+/* The program that gives the token is run when the evidence is about to be posted. */
+START_TEST(evidence_is_kept_before_it_is_posted)
+{
+	with_forge("token_command: [sh, -c, 'cp .git/certrotate/poc/comment.json ../kept; "
+		   "echo a-token']");
+	forge_says("opened", "x", 201);
+	NEXT_IS_AWAITED;
+	merge_it();
+	forge_says("merged", waiting(), 201);
+	ck_ok(scene_run(EVENT_NEXT, STATE__MAX, &err), &err);
+	scene_sh("grep -q '<!-- certrotate .*/trust/forward evidence -->' kept");
+	ck_assert_uint_eq(posted(LIST "/17/notes"), 1);
+	scene_sh("[ ! -e work/.git/certrotate/poc/comment.json ]");
+}
+END_TEST
+
+START_TEST(evidence_of_each_phase_waits_for_the_forge)
+{
+	with_forge("token_file: ~/token");
+	scene_sh("mkdir -p -m 700 work/.git/certrotate/poc; echo '[{\"branch\": "
+		 "\"certrotate/poc-generate-r1\", \"base\": \"dev\", \"marker\": \"<!-- m -->\", "
+		 "\"text\": \"t\"}]' >work/.git/certrotate/poc/comment.json");
+	forge_says("merged", "certrotate/poc-generate-r1", 403);
+	NEXT_IS_AWAITED;
+	merge_it();
+	httpd_script(&httpd, "{\"*\": [{\"status\": 403}]}");
+	ck_ok(scene_run(EVENT_NEXT, STATE__MAX, &err), &err);
+	ck_contains(scene_log(), "the evidence was not posted to the merge request of "
+				 "certrotate/poc-generate-r1, the next call tries again: ");
+	begin();
+	{
+		struct json *kept = merge_comments_load(&session);
+
+		ck_assert_uint_eq(js_count(kept), 2);
+		ck_assert_str_eq(js_str(js_at(kept, 0), "marker", ""), "<!-- m -->");
+		ck_contains(js_str(js_at(kept, 1), "marker", ""), "/trust/forward evidence");
+		js_free(kept);
+	}
+	/* when it is back, both; of the first it knows nothing any more */
+	forge_says("merged", waiting(), 201);
+	merge_evidence_post(&session);
+	ck_assert_uint_eq(posted(LIST "/17/notes"), 1);
+	scene_sh("[ ! -e work/.git/certrotate/poc/comment.json ]");
 	session_close(&session);
 }
 END_TEST
@@ -160,11 +321,16 @@ Suite *merge_suite(void)
 	TCase *tc = tcase_create("merge");
 
 	tcase_add_unchecked_fixture(tc, scene_prepare, NULL);
+	tcase_add_unchecked_fixture(tc, serve, NULL);
 	tcase_add_checked_fixture(tc, scene_setup, scene_teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, names_cannot_act_in_a_text);
 	tcase_add_test(tc, evidence_cannot_act_either);
 	tcase_add_test(tc, what_was_seen_is_remembered);
+	tcase_add_test(tc, closed_with_its_branch_deleted_is_abandoned_too);
+	tcase_add_test(tc, a_branch_that_is_gone_is_not_taken_for_the_phase_before);
+	tcase_add_test(tc, evidence_is_kept_before_it_is_posted);
+	tcase_add_test(tc, evidence_of_each_phase_waits_for_the_forge);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
