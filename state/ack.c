@@ -9,6 +9,7 @@
 #include "state/holdings.h"
 #include "state/publish.h"
 #include "state/runner.h"
+#include "state/steps.h"
 
 static int nothing_waits(const struct session *session, struct err *err)
 {
@@ -86,6 +87,18 @@ static int publish_ack(struct session *session, const struct application *app,
 	return rc;
 }
 
+/* The state that waits to be merged was made without this word, and would take its place. */
+static int check_awaited(struct session *session, struct err *err)
+{
+	int rc = step_awaited(session, err);
+
+	if (rc != ERR_GATE)
+		return rc;
+	(void)err_prefix(err, "nothing can be confirmed now");
+	return err_hint(err, "what has begun needs no more words: confirm what the phase asks for "
+			     "once it is merged, or take the branch back with 'certrotate revert'");
+}
+
 static int acknowledge(struct session *session, const char *name, const char *who,
 		       enum phase *phase, enum direction *direction, bool *known, struct err *err)
 {
@@ -101,7 +114,10 @@ static int acknowledge(struct session *session, const char *name, const char *wh
 	if (rc)
 		return rc;
 	*known = word.known;
-	return word.known ? 0 : publish_ack(session, app, &word, who, err);
+	if (word.known)
+		return 0;
+	rc = check_awaited(session, err);
+	return rc ? rc : publish_ack(session, app, &word, who, err);
 }
 
 int runner_ack(const struct session_options *options, const char *app, const char *who,

@@ -315,6 +315,34 @@ START_TEST(evidence_of_each_phase_waits_for_the_forge)
 }
 END_TEST
 
+/* The word and the branch would have the same revision: the branch was forgotten, and made again.
+ */
+START_TEST(no_word_is_taken_while_a_merge_is_awaited)
+{
+	struct waivers waivers = {0};
+	struct run_options options = {.event = EVENT_NEXT, .to = STATE__MAX, .waivers = &waivers};
+	enum direction direction;
+	enum phase phase;
+	bool known;
+
+	scene_to(STATE_TRUSTED);
+	scene_configure(SCENE_QUIET "  rollout: {servers: []}\n  git: {flow: merge_request}\n"
+				    "applications:\n  shop: {users: [application]}\n");
+	ck_ok(waivers_add(&waivers, "application=shop:in time for the next phase", &err), &err);
+	ck_assert_int_eq(runner_run(&scene_options, &options, &err), ERR_GATE);
+	ck_contains(err.msg, "waiting for the merge of certrotate/poc-servers-r");
+	ck_assert_int_eq(
+		runner_ack(&scene_options, "shop", "Ann", &phase, &direction, &known, &err),
+		ERR_GATE);
+	ck_contains(err.msg, "nothing can be confirmed now: waiting for the merge of "
+			     "certrotate/poc-servers-r");
+	ck_contains(err.hint, "take the branch back with 'certrotate revert'");
+	ck_assert_int_eq(runner_run(&scene_options, &options, &err), ERR_GATE);
+	ck_assert_ptr_null(strchr(waiting(), '\n'));
+	waivers_release(&waivers);
+}
+END_TEST
+
 Suite *merge_suite(void)
 {
 	Suite *suite = suite_create("merge");
@@ -331,6 +359,7 @@ Suite *merge_suite(void)
 	tcase_add_test(tc, a_branch_that_is_gone_is_not_taken_for_the_phase_before);
 	tcase_add_test(tc, evidence_is_kept_before_it_is_posted);
 	tcase_add_test(tc, evidence_of_each_phase_waits_for_the_forge);
+	tcase_add_test(tc, no_word_is_taken_while_a_merge_is_awaited);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
