@@ -299,7 +299,7 @@ install: all
 uninstall:
 	rm -f $(bindir)/certrotate $(mandir)/man1/certrotate.1 $(mandir)/man5/certrotate.yml.5
 	rm -f $(completionsdir)/certrotate
-	rm -f $(unitdir)/certrotate-census@.service $(unitdir)/certrotate-census@.timer
+	rm -f $(patsubst systemd/%,$(unitdir)/%,$(wildcard systemd/*))
 	rm -rf $(datadir) $(docdir)
 
 # What git has at HEAD, so that a release holds nothing by accident.

@@ -23,7 +23,7 @@
 #define TEXT_MAX     ((size_t)16 << 10)
 #define WORDS	     10
 
-static const char own_template[] = "{\"text\": \"{text}\"}";
+static const char own_template[] = "{\"text\": \"{text|slack}\"}";
 
 struct note {
 	enum notify_event event;
@@ -272,20 +272,31 @@ static int tell(struct session *session, const struct notify *notify, const stru
 	return rc;
 }
 
-/* Each gets an even part of the time that is left. */
+static size_t count_of(const struct notifies *list, enum notify_event event)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		count += list->items[i].events[event];
+	return count;
+}
+
+/* Each of those who want to know gets an even part of the time that is left. */
 static void tell_all(struct session *session, struct note *note, const struct buf *text)
 {
 	const struct notifies *list = &session->env->notify;
 	int64_t began = session->sys->mono_ms(session->sys);
+	size_t more = count_of(list, note->event);
 
 	note->text = text->data;
 	for (size_t i = 0; i < list->count; i++) {
 		int64_t left = NOTIFY_MS - (session->sys->mono_ms(session->sys) - began);
-		int64_t ms = left / (int64_t)(list->count - i);
+		int64_t ms;
 		struct err err = {0};
 
 		if (!list->items[i].events[note->event])
 			continue;
+		ms = left / (int64_t)more--;
 		if (tell(session, &list->items[i], note, ms > 1 ? ms : 1, &err))
 			log_line(session->log, LOG_WARNING,
 				 "nobody was told that %s (notify[%zu]): %s", note->text,
@@ -339,12 +350,14 @@ void notify_phase(struct notify_phase *out, const struct session *session,
 {
 	const struct store *store = &session->store;
 	const struct under_way *under_way = &store->under_way;
+	const char *since = under_way->active && under_way->since
+				    ? under_way->since
+				    : js_str(store_last(store, NULL), "at", "");
 
 	*out = (struct notify_phase){.row = *row};
 	(void)snprintf(out->rotation, sizeof(out->rotation), "%s",
 		       store->rotation ? store->rotation : "");
-	(void)snprintf(out->since, sizeof(out->since), "%s",
-		       under_way->active && under_way->since ? under_way->since : "");
+	(void)snprintf(out->since, sizeof(out->since), "%s", since);
 }
 
 static struct note note_of(const struct notify_phase *phase, enum notify_event event)
@@ -469,12 +482,21 @@ static int check_template(const struct session *session, const struct notify *no
 	return rc;
 }
 
+static int say_untold(struct findings *out, const struct notify *notify, const struct err *why,
+		      struct err *err)
+{
+	char subject[32];
+
+	(void)snprintf(subject, sizeof(subject), "notify[%zu]", notify->number);
+	return findings_add(out, "notify", SEVERITY_WARNING, subject, why->hint, err,
+			    "nobody will be told: %s", why->msg);
+}
+
 static int check_receiver(struct findings *out, const struct session *session,
 			  const struct notify *notify, struct err *err)
 {
 	struct receiver receiver;
 	struct err why = {0};
-	char subject[32];
 	int rc = receiver_open(&receiver, session, notify, &why);
 
 	if (!rc) {
@@ -483,25 +505,30 @@ static int check_receiver(struct findings *out, const struct session *session,
 	}
 	if (rc == ERR_MACHINE)
 		return err_set(err, rc, "%s", why.msg);
-	(void)snprintf(subject, sizeof(subject), "notify[%zu]", notify->number);
-	return findings_add(out, "notify", SEVERITY_WARNING, subject, why.hint, err,
-			    "nobody will be told: %s", why.msg);
+	return say_untold(out, notify, &why, err);
 }
 
-int notify_check(struct findings *out, const struct session *session, struct err *err)
+int notify_check(struct findings *out, const struct session *session, bool begun, struct err *err)
 {
 	const struct notifies *list = &session->env->notify;
 	int rc = 0;
 
 	for (size_t i = 0; i < list->count && !rc; i++) {
 		const struct notify *notify = &list->items[i];
+		struct err why = {0};
 
-		rc = check_template(session, notify, err);
+		rc = check_template(session, notify, &why);
 		if (!rc && notify->webhook.url)
-			rc = http_check_url(notify->webhook.url, "url", err);
-		if (rc)
+			rc = http_check_url(notify->webhook.url, "url", &why);
+		if (rc == ERR_USAGE && begun) {
+			rc = say_untold(out, notify, &why, err);
+		} else if (rc) {
+			if (err)
+				*err = why;
 			err_prefix(err, "%s: notify[%zu]", session->config->file, notify->number);
-		rc = rc ? rc : check_receiver(out, session, notify, err);
+		} else {
+			rc = check_receiver(out, session, notify, err);
+		}
 	}
 	return rc;
 }

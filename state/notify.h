@@ -20,15 +20,17 @@
 /*
  * Before anything begins: ERR_USAGE, with file and line, for a template that cannot be used or an
  * address that never could. What only this machine lacks (a file with an address or a secret, a
- * variable) is a finding that stops nothing.
+ * variable) is a finding that stops nothing; so is all of it where the phase has begun already.
  */
-int notify_check(struct findings *out, const struct session *session, struct err *err);
+int notify_check(struct findings *out, const struct session *session, bool begun, struct err *err);
 
 /* Which phase of which rotation, as the state has it when this is made. */
 struct notify_phase {
 	struct transition row;
 	char rotation[64];
-	char since[SYS_TIME_SIZE]; /* "": it is not published yet */
+	/* What tells it from an earlier one: when it was published; before that, when the last
+	   phase ended ("": none has). */
+	char since[SYS_TIME_SIZE];
 };
 
 void notify_phase(struct notify_phase *out, const struct session *session,

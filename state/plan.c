@@ -498,7 +498,7 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc : plan_begin(plan, session, options, err);
 	rc = rc ? rc : plan_summary(plan, session, err);
 	rc = rc ? rc : add_hooks(plan, session, err);
-	rc = rc ? rc : notify_check(&plan->findings, session, err);
+	rc = rc ? rc : notify_check(&plan->findings, session, plan->resume || plan->turn, err);
 	if (!rc && !plan->resume && !(options->dry_run && plan_issues(plan)))
 		rc = plan_files(plan, session, err);
 	rc = rc ? rc : prove_transition(plan, session, err);

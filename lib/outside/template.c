@@ -9,17 +9,39 @@
 #include "base/strs.h"
 
 #define WORDS_MAX 32
+#define SLACK	  "slack"
 
-/* The length of "{word}" at text; 0 where there is none. */
-static size_t word_here(const char *text, size_t len)
+/* "{word}" or "{word|markup}", inside the template. */
+struct place {
+	const char *word, *markup;
+	size_t word_len, markup_len; /* markup NULL: no bar */
+	size_t len;
+};
+
+static size_t letters(const char *text, size_t len)
 {
-	size_t at = 1;
+	size_t at = 0;
 
-	if (text[0] != '{')
-		return 0;
 	while (at < len && (isalpha((unsigned char)text[at]) || text[at] == '_'))
 		at++;
-	return at > 1 && at < len && text[at] == '}' ? at + 1 : 0;
+	return at;
+}
+
+static bool place_here(struct place *out, const char *text, size_t len)
+{
+	size_t at;
+
+	if (text[0] != '{')
+		return false;
+	*out = (struct place){.word = text + 1, .word_len = letters(text + 1, len - 1)};
+	at = 1 + out->word_len;
+	if (at < len && text[at] == '|') {
+		out->markup = text + at + 1;
+		out->markup_len = letters(out->markup, len - at - 1);
+		at += 1 + out->markup_len;
+	}
+	out->len = at + 1;
+	return out->word_len && at < len && text[at] == '}';
 }
 
 static const struct template_word *find(const struct template_word *words, size_t count,
@@ -58,20 +80,58 @@ static int unknown(const struct template_word *words, size_t count, const char *
 	return ERR_USAGE;
 }
 
-/* The inside of the JSON string. */
-static int add_value(struct buf *out, const char *value, struct err *err)
+/* What begins a link, a mention of everybody, or an entity there. */
+static void add_for_slack(struct buf *out, const char *value)
 {
-	struct json *string = js_new_string(value ? value : "");
-	struct buf text;
+	for (; *value; value++) {
+		if (*value == '&')
+			buf_adds(out, "&amp;");
+		else if (*value == '<')
+			buf_adds(out, "&lt;");
+		else if (*value == '>')
+			buf_adds(out, "&gt;");
+		else
+			buf_addc(out, *value);
+	}
+}
+
+/* The inside of the JSON string. */
+static int add_value(struct buf *out, const char *value, bool slack, struct err *err)
+{
+	struct json *string;
+	struct buf text, marked;
 	int rc;
 
+	buf_init(&marked, BUF_TEXT_MAX);
+	if (slack)
+		add_for_slack(&marked, value);
+	rc = buf_check(&marked, "a value", err);
+	string = rc ? NULL : js_new_string(slack ? marked.data : value);
+	buf_release(&marked);
 	buf_init(&text, BUF_TEXT_MAX);
-	rc = string ? js_dump(&text, string, false, err) : err_nomem(err);
+	rc = rc ? rc : string ? js_dump(&text, string, false, err) : err_nomem(err);
 	if (!rc && text.len >= 2)
 		buf_add(out, text.data + 1, text.len - 2);
 	buf_release(&text);
 	js_free(string);
 	return rc;
+}
+
+static int add_word(struct buf *out, const struct place *place, const char *name, size_t line,
+		    const struct template_word *words, size_t count, struct err *err)
+{
+	const struct template_word *known = find(words, count, place->word, place->word_len);
+	bool slack = place->markup_len == strlen(SLACK) &&
+		     !memcmp(place->markup, SLACK, place->markup_len);
+
+	if (!known)
+		return unknown(words, count, place->word, place->word_len, name, line, err);
+	if (place->markup && !slack) {
+		err_set(err, ERR_USAGE, "%s:%zu: '|%.*s' stands for nothing", name, line,
+			(int)(place->markup_len < 64 ? place->markup_len : 64), place->markup);
+		return err_hint(err, "there is {%s|" SLACK "}, and {%s}", known->name, known->name);
+	}
+	return add_value(out, known->value ? known->value : "", slack, err);
 }
 
 static int fill(struct buf *out, const char *text, size_t len, const char *name,
@@ -81,18 +141,15 @@ static int fill(struct buf *out, const char *text, size_t len, const char *name,
 	int rc = 0;
 
 	for (size_t i = 0; i < len && !rc;) {
-		size_t word = word_here(text + i, len - i);
-		const struct template_word *known;
+		struct place place;
 
-		if (!word) {
-			line += text[i] == '\n';
-			buf_addc(out, text[i++]);
+		if (place_here(&place, text + i, len - i)) {
+			rc = add_word(out, &place, name, line, words, count, err);
+			i += place.len;
 			continue;
 		}
-		known = find(words, count, text + i + 1, word - 2);
-		rc = known ? add_value(out, known->value, err)
-			   : unknown(words, count, text + i + 1, word - 2, name, line, err);
-		i += word;
+		line += text[i] == '\n';
+		buf_addc(out, text[i++]);
 	}
 	return rc ? rc : buf_check(out, name, err);
 }

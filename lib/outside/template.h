@@ -3,6 +3,10 @@
  * A JSON text with words in braces, "{text}", that stand for values. A value is put in as the
  * inside of a JSON string, so a word belongs between quotes. Braces around anything but letters and
  * '_' are JSON's own.
+ *
+ * "{text|slack}" is the value with &, < and > as Slack wants them ("Formatting text for app
+ * surfaces", Escaping text): there <!channel> calls everybody, and <https://…|a word> is a link.
+ * Mattermost takes both from Slack.
  */
 #ifndef OUTSIDE_TEMPLATE_H
 #define OUTSIDE_TEMPLATE_H

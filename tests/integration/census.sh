@@ -368,16 +368,20 @@ through_ansible() {
 
 # What systemd thinks of the units that are installed.
 units() {
-  local kind
+  local unit file
   command -v systemd-analyze >/dev/null || {
     echo 'left out: systemd-analyze is not there'
     return
   }
-  for kind in service timer; do
-    sed "s|@bindir@|$BUILD|" "$ROOT/systemd/certrotate-census@.$kind" >"$T/certrotate-census@poc.$kind"
+  for unit in systemd/*; do
+    file=$T/$(basename "${unit/@./@poc.}")
+    sed "s|@bindir@|$BUILD|" "$ROOT/$unit" >"$file"
+  done
+  for unit in systemd/*; do
+    file=$T/$(basename "${unit/@./@poc.}")
     # It cannot find the manual of what is not installed.
-    systemd-analyze verify --man=no "$T/certrotate-census@poc.$kind" >"$T/units" 2>&1
-    check "the $kind is one that systemd takes" is "$(cat "$T/units")" ''
+    systemd-analyze verify --man=no "$file" >"$T/units" 2>&1
+    check "$unit is one that systemd takes" is "$(cat "$T/units")" ''
   done
 }
 

@@ -8,7 +8,9 @@ static const struct template_word words[] = {
 	{"text", "it \"fails\":\n\tC:\\new \xe2\x80\xa6 \x01"},
 	{"environment", "poc"},
 	{"next", NULL},
+	{"who", "<!channel> \"a\" & <https://b|c> &amp;"},
 };
+#define WORDS (sizeof(words) / sizeof(words[0]))
 
 static const struct {
 	const char *text, *filled;
@@ -20,6 +22,12 @@ static const struct {
 	 "[{}, {\"poc\": {}}, \"{ text}\", \"{1}\", \"{\", \"{te-xt}\"]"},
 	{"{\"a\": \"{{environment}}\"}\n", "{\"a\": \"{poc}\"}\n"},
 	{"{}", "{}"},
+	{"[\"{who}\", \"{next|slack}{environment|slack}\"]",
+	 "[\"<!channel> \\\"a\\\" & <https://b|c> &amp;\", \"poc\"]"},
+	{"[\"{who|slack}\"]",
+	 "[\"&lt;!channel&gt; \\\"a\\\" &amp; &lt;https://b|c&gt; &amp;amp;\"]"},
+	{"[\"x{|slack}{who|slack|slack}{who|sl ack}\"]",
+	 "[\"x{|slack}{who|slack|slack}{who|sl ack}\"]"},
 };
 
 START_TEST(words_become_their_values)
@@ -28,7 +36,8 @@ START_TEST(words_become_their_values)
 	struct buf out;
 
 	buf_init(&out, 4096);
-	ck_ok(template_fill(&out, fills[_i].text, strlen(fills[_i].text), "t.json", words, 3, &err),
+	ck_ok(template_fill(&out, fills[_i].text, strlen(fills[_i].text), "t.json", words, WORDS,
+			    &err),
 	      &err);
 	ck_assert_str_eq(out.data, fills[_i].filled);
 	buf_release(&out);
@@ -41,7 +50,10 @@ static const struct {
 	{"{\n\"a\": \"{enviroment}\"}", "t.json:2: '{enviroment}' stands for nothing",
 	 "did you mean '{environment}'?"},
 	{"{\"a\": \"{zzzzzz}\"}", "t.json:1: '{zzzzzz}' stands for nothing",
-	 "there are {text}, {environment}, {next}"},
+	 "there are {text}, {environment}, {next}, {who}"},
+	{"{\"a\": \"{who|}\"}", "t.json:1: '|' stands for nothing", "there is {who|slack}"},
+	{"{\"a\":\n \"{who|slak}\"}", "t.json:2: '|slak' stands for nothing",
+	 "there is {who|slack}, and {who}"},
 	{"{\"a\": {environment}}", "t.json:1: ", "they stand between quotes"},
 	{"{\"a\": 1,\n \"b\": }", "t.json:2: ", "a JSON text once its words are replaced"},
 	{"", "t.json", "a JSON text"},
@@ -55,7 +67,7 @@ START_TEST(what_is_no_template_is_refused)
 
 	buf_init(&out, 4096);
 	ck_assert_int_eq(template_fill(&out, refused[_i].text, strlen(refused[_i].text), "t.json",
-				       words, 3, &err),
+				       words, WORDS, &err),
 			 ERR_USAGE);
 	ck_assert_msg(!strncmp(err.msg, refused[_i].message, strlen(refused[_i].message)), "%s",
 		      err.msg);
@@ -71,7 +83,7 @@ START_TEST(what_grows_too_large_is_said)
 	struct buf out;
 
 	buf_init(&out, 30);
-	ck_assert_int_eq(template_fill(&out, "\"{text}{text}\"", 14, "t.json", words, 3, &err),
+	ck_assert_int_eq(template_fill(&out, "\"{text}{text}\"", 14, "t.json", words, WORDS, &err),
 			 ERR_FAIL);
 	ck_contains(err.msg, "t.json");
 	buf_release(&out);

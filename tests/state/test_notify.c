@@ -227,6 +227,36 @@ START_TEST(a_gate_that_counts_is_told_once)
 }
 END_TEST
 
+/* The first phase has no rotation yet: next year's is another one. */
+START_TEST(a_gate_of_another_rotation_is_told)
+{
+	struct transition row = {.phase = PHASE_GENERATE, .direction = DIRECTION_FORWARD};
+	struct notify_phase phase;
+	struct session session;
+	struct json *entry;
+	struct err why;
+
+	bed_reach(STATE_IDLE);
+	configure(to_all(""), NULL);
+	bed_open(&session);
+	err_set(&why, ERR_GATE, "a host is down");
+	for (int year = 2027; year < 2029; year++) {
+		char at[32];
+
+		(void)snprintf(at, sizeof(at), "%d-01-01T00:00:00Z", year);
+		entry = js_new_object();
+		(void)js_set_str(entry, "at", at);
+		(void)js_push(session.store.history, entry);
+		for (int i = 0; i < 2; i++) {
+			notify_phase(&phase, &session, &row);
+			notify_stopped(&session, &phase, false, &why);
+		}
+	}
+	session_close(&session);
+	ck_told("waiting generate forward\nwaiting generate forward");
+}
+END_TEST
+
 START_TEST(an_expiry_is_told_once_for_each_threshold)
 {
 	struct session session;
@@ -248,6 +278,54 @@ START_TEST(an_expiry_is_told_once_for_each_threshold)
 		"poc: server db1.example.com expires in 29 days, at 2026-12-19T01:30:00Z|expiring|"
 		"poc|||Ada <ada@example.com>|2026-11-20T01:30:00Z|poc: server db1.example.com "
 		"expires in 29 days, at 2026-12-19T01:30:00Z|certrotate next --env poc");
+}
+END_TEST
+
+/* What an application calls itself may stand in a message. */
+START_TEST(nobody_is_called_by_a_text)
+{
+	struct transition row = {.phase = PHASE_PRUNE, .direction = DIRECTION_FORWARD};
+	struct notify_phase phase;
+	struct session session;
+	struct err why;
+	char notify[256];
+
+	bed_reach(STATE_GENERATED);
+	(void)snprintf(notify, sizeof(notify), "    - {url: 'http://127.0.0.1:%u/x'}\n",
+		       httpd.plain);
+	configure(notify, NULL);
+	bed_open(&session);
+	notify_phase(&phase, &session, &row);
+	err_set(&why, ERR_GATE, "<!channel> & <https://b|c> was seen");
+	notify_stopped(&session, &phase, false, &why);
+	session_close(&session);
+	check_body(0, "text",
+		   "poc: prune waits: &lt;!channel&gt; &amp; &lt;https://b|c&gt; was seen");
+}
+END_TEST
+
+/* A receiver that wants to know something else takes none of the time. */
+START_TEST(the_time_is_for_those_who_are_told)
+{
+	struct transition row = {.phase = PHASE_PRUNE, .direction = DIRECTION_FORWARD};
+	struct notify_phase phase;
+	struct session session;
+	struct buf notify;
+
+	bed_reach(STATE_GENERATED);
+	buf_init(&notify, 4096);
+	buf_addf(&notify, "    - {url: 'http://127.0.0.1:%u/x', events: [start]}\n", httpd.plain);
+	for (int i = 0; i < 9; i++)
+		buf_addf(&notify, "    - {url: 'http://127.0.0.1:%u/x', events: [end]}\n",
+			 httpd.plain);
+	configure(notify.data, NULL);
+	buf_release(&notify);
+	httpd_script(&httpd, "{\"*\": [{\"wait\": 1}]}");
+	bed_open(&session);
+	notify_phase(&phase, &session, &row);
+	notify_start(&session, &phase);
+	session_close(&session);
+	ck_assert_ptr_null(strstr(bed_logged(), "nobody was told"));
 }
 END_TEST
 
@@ -299,6 +377,30 @@ START_TEST(a_template_that_is_none_stops_the_phase_before_it_begins)
 	ck_contains(before, "\"state\": \"generated\"");
 	ck_told("");
 	free(before);
+}
+END_TEST
+
+/* Nor may it keep one from its end: the base may need a colleague's merge to be mended. */
+START_TEST(a_template_that_is_none_stops_no_phase_that_has_begun)
+{
+	const struct finding *finding;
+	struct session session;
+	struct plan plan;
+
+	bed_reach(STATE_GENERATED);
+	configure(to_all(""), "{kind: manual, text: 'load it'}");
+	ck_assert_int_eq(bed_try(EVENT_NEXT, STATE__MAX, NULL, &err), ERR_GATE);
+	bed_write("all.json", "{\"text\": \"{txt}\"}\n");
+	bed_commit();
+	ck_ok(bed_plan(&plan, &session, EVENT_NEXT, true, &err), &err);
+	finding = bed_finding(&plan.findings, "notify", "notify[0]");
+	ck_assert_ptr_nonnull(finding);
+	ck_assert_int_eq(finding->severity, SEVERITY_WARNING);
+	ck_contains(finding->reason, "nobody will be told: all.json:1: '{txt}' stands for nothing");
+	plan_release(&plan);
+	session_close(&session);
+	ck_assert_int_eq(bed_try(EVENT_REVERT, STATE__MAX, NULL, &err), ERR_GATE);
+	ck_contains(bed_logged(), "(notify[0]): all.json:1: '{txt}' stands for nothing");
 }
 END_TEST
 
@@ -402,10 +504,14 @@ Suite *notify_suite(void)
 	tcase_add_test(tcase, a_failure_is_told_once_for_each_reason);
 	tcase_add_test(tcase, waiting_is_told_once);
 	tcase_add_test(tcase, a_gate_that_counts_is_told_once);
+	tcase_add_test(tcase, a_gate_of_another_rotation_is_told);
 	tcase_add_test(tcase, an_expiry_is_told_once_for_each_threshold);
+	tcase_add_test(tcase, nobody_is_called_by_a_text);
+	tcase_add_test(tcase, the_time_is_for_those_who_are_told);
 	tcase_add_test(tcase, a_receiver_that_is_down_is_a_warning);
 	tcase_add_loop_test(tcase, a_template_that_is_none_stops_the_phase_before_it_begins, 0,
 			    (int)(sizeof(templates) / sizeof(templates[0])));
+	tcase_add_test(tcase, a_template_that_is_none_stops_no_phase_that_has_begun);
 	tcase_add_test(tcase, an_address_that_never_could_is_refused);
 	tcase_add_test(tcase, what_this_machine_lacks_is_a_warning);
 	tcase_add_test(tcase, what_cannot_be_remembered_is_not_told);
