@@ -5,8 +5,8 @@
 #   make demo       installs what is missing, then rotates a real environment under load
 #   make drivers    installs a JDK, Go and drivers, and logs in with delivered files (700 MB, a minute)
 #   make torture    kills it at every point of every phase (an hour on two cores; SAMPLE=180: a sample)
-#   make bench-proof    measures the proof of 1,000 servers and clients, and of ten times as many
-#   make bench-verify   measures the probes of 1,000 endpoints behind a delay (as root)
+#   make bench      measures it beside its peers, as root (ROWS="edit plan", RUNS=, QUICK=1; half an hour)
+#   make bench-deps     installs the peers; make bench-readme puts the figures into the README
 #   make races      two operators who type the same command, 50 times (COUNT=, SEED=)
 #   make faults     each own allocation and system call fails once (SAMPLE= seconds, ONLY=)
 #   make valgrind   a whole rotation, forward and back, under memcheck (some minutes)
@@ -204,24 +204,44 @@ $(BUILD)/demo-load: tests/demo/load.c
 	$(SAY) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
 
-# What the proof of 1,000 servers and 1,000 clients costs, and of ten times as many.
-bench-proof: $(BUILD)/bench/proof
-	$<
+# Measured beside what people would use instead; see bench/README.md. ROWS="edit plan": those alone; RUNS=3; QUICK=1:
+# small sizes, to see that everything runs. Judges nothing by time.
+ROWS ?=
+RUNS ?=
+QUICK ?=
+FIGURES = $(BUILD)/bench/figures$(if $(QUICK),-quick).json
 
-$(BUILD)/bench/%: bench/%.c $(BUILD)/libcertrotate.a
+bench: deps
+	$(MAKE) bench-programs
+	bench/bench --build $(BUILD) $(ROWS:%=--only %) $(if $(RUNS),--runs $(RUNS)) $(if $(QUICK),--quick) --json $(FIGURES)
+
+# The peers, where Debian has them.
+bench-deps:
+	tools/deps golang-cfssl easy-rsa python3-ruamel.yaml python3-yaml ansible-core iproute2
+
+# The README's table, from what "make bench" last measured.
+bench-readme:
+	bench/bench --readme README.md --json $(BUILD)/bench/figures.json
+
+bench-programs: $(BUILD)/certrotate $(patsubst %,$(BUILD)/bench/%,keys vault edit leaves proof commit timed responder \
+	delay no-handshakes)
+
+$(patsubst %,$(BUILD)/bench/%,keys vault edit leaves proof commit): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o \
+		$(BUILD)/obj/bench/drive.o $(BUILD)/libcertrotate.a
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
-# 1,000 endpoints behind a delay, against openssl s_client: says how long it takes, needs root.
-bench-verify:
-	tools/deps iproute2
-	$(MAKE) all $(BUILD)/bench-responder $(BUILD)/bench-delay
-	bench/verify $(BUILD)
-
-$(BUILD)/bench-%: bench/%.c
+$(patsubst %,$(BUILD)/bench/%,timed responder delay): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o
+	@mkdir -p $(@D)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
+
+# certrotate but for the handshakes of its proof.
+$(BUILD)/bench/no-handshakes: $(CMD_OBJ) $(BUILD)/obj/bench/no_handshakes.o $(BUILD)/libcertrotate.a
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=proof_run -o $@ $^ $(LIBRARY_LIBS)
 
 # SECONDS each, one after the other: make fuzz FUZZERS="fuzz_filter fuzz_certs" SECONDS=600. What
 # they find new is kept in build/fuzz/corpus, what makes one fail in build/fuzz.
@@ -310,7 +330,7 @@ dist:
 clean:
 	rm -rf $(BUILD) dist
 
-.PHONY: all deps valgrind test unit unit-all asan drivers differential torture races faults fuzz fuzz-all fuzz-merge fuzz-merge-all demo bench-proof bench-verify lint analyze cover cover-all install uninstall dist clean
+.PHONY: all deps valgrind test unit unit-all asan drivers differential torture races faults fuzz fuzz-all fuzz-merge fuzz-merge-all demo bench bench-deps bench-readme bench-programs lint analyze cover cover-all install uninstall dist clean
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

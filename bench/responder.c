@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * A light server for bench/verify: answers PostgreSQL's SSLRequest, does the TLS handshake with
+ * A light server for bench/endpoints: answers PostgreSQL's SSLRequest, does the TLS handshake with
  * RSA-2048, and waits for the other side to close. One process, one epoll; each local address has
  * a certificate of its own (by the number in its last three bytes), one key serves them all.
  *

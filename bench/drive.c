@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "bench/drive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#define FILE_MAX ((size_t)512 << 20)
+
+void must(int rc, const struct err *err)
+{
+	if (!rc)
+		return;
+	(void)fprintf(stderr, "%s\n", err->msg);
+	exit(1);
+}
+
+void *must_have(void *memory)
+{
+	if (memory)
+		return memory;
+	(void)fputs("out of memory\n", stderr);
+	exit(1);
+}
+
+size_t number(const char *text)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end || !*text) {
+		(void)fprintf(stderr, "%s: not a number\n", text);
+		exit(2);
+	}
+	return value;
+}
+
+void drive_read(struct buf *out, const char *path)
+{
+	struct err err = {0};
+
+	buf_init(out, FILE_MAX);
+	must(file_read(out, path, FILE_MAX, &err), &err);
+}
+
+void drive_read_secret(struct secret *out, struct arena *arena, const char *path)
+{
+	struct err err = {0};
+
+	must(secret_read_file(out, arena, path, FILE_MAX, &err), &err);
+}
+
+void drive_write(const char *path, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct err err = {0};
+
+	if (fd < 0)
+		must(err_sys(&err, errno, "%s", path), &err);
+	must(file_write_all(fd, data, len, path, &err), &err);
+	(void)close(fd);
+}
+
+static double seconds(clockid_t clock_id)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock_id, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+double drive_wall(void)
+{
+	return seconds(CLOCK_MONOTONIC);
+}
+
+double drive_cpu(void)
+{
+	return seconds(CLOCK_PROCESS_CPUTIME_ID);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A vault's text, in and out, as ansible-vault's "view" and "encrypt --output" do it:
+ *
+ *   vault read PASSWORD VAULT           the clear text to standard output
+ *   vault write PASSWORD CLEAR VAULT    a new vault, format 1.1
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/sys.h"
+#include "bench/drive.h"
+#include "vault/vault.h"
+
+#define ARENA_MAX ((size_t)2 << 30)
+
+static void find_password(struct vault_passwords *out, struct arena *arena, const char *path)
+{
+	struct err err = {0};
+	struct secret text;
+
+	drive_read_secret(&text, arena, path);
+	text.len = strcspn(text.data, "\r\n");
+	must(vault_passwords_add(out, arena, text.data, text.len, NULL, path, &err), &err);
+}
+
+static void do_read(struct arena *arena, const struct vault_passwords *passwords, const char *path)
+{
+	struct secret clear = {0};
+	struct err err = {0};
+	struct buf text;
+
+	drive_read(&text, path);
+	must(vault_decrypt(&clear, NULL, arena, text.data, text.len, path, passwords, &err), &err);
+	must(file_write_all(STDOUT_FILENO, clear.data, clear.len, "standard output", &err), &err);
+	buf_release(&text);
+}
+
+static void do_write(struct arena *arena, const struct vault_passwords *passwords, const char *path,
+		     const char *to)
+{
+	struct secret clear = {0};
+	struct err err = {0};
+	struct sys sys;
+	struct buf text;
+
+	sys_init(&sys);
+	buf_init(&text, VAULT_TEXT_MAX);
+	drive_read_secret(&clear, arena, path);
+	must(vault_encrypt(&text, &clear, vault_passwords_for_new(passwords), NULL, &sys, &err),
+	     &err);
+	drive_write(to, text.data, text.len);
+	buf_release(&text);
+}
+
+int main(int argc, char **argv)
+{
+	struct vault_passwords passwords = VAULT_PASSWORDS_INIT;
+	struct arena *arena = must_have(arena_new(ARENA_MAX));
+
+	if (argc < 4)
+		return 2;
+	find_password(&passwords, arena, argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "read"))
+		do_read(arena, &passwords, argv[3]);
+	else if (argc == 5 && !strcmp(argv[1], "write"))
+		do_write(arena, &passwords, argv[3], argv[4]);
+	else
+		return 2;
+	vault_passwords_release(&passwords);
+	arena_free(arena);
+	return 0;
+}
