@@ -58,8 +58,8 @@ def told(row, series):
         size_text(series.median("peak")), runs, "" if runs == 1 else "s"), flush=True)
 
 
-HEAD = ("work", "size", "certrotate", "beside", "took", "figure", "", "target", "")
-LINE = "%-11s %6s %10s  %-22s %9s  %-17s %s"
+BESIDE = 21
+LINE = "%-11s %5s %9s  %-21s %9s  %-11s %s"
 
 
 def print_table(result):
@@ -67,8 +67,8 @@ def print_table(result):
     print("-" * WIDTH)
     print(LINE % ("work", "size", "certrotate", "beside", "its time", "figure", "target"))
     for line in result["figures"]:
-        print(LINE % (line["row"], line["size"], line["ours"], line["beside"][:22], line["theirs"],
-                      "%s %s" % (number_text(line["value"]), line["unit"]),
+        print(LINE % (line["row"], line["size"], line["ours"], line["beside"], line["theirs"],
+                      ("%s %s" % (number_text(line["value"]), line["unit"])).strip(),
                       "%s %s" % (line["target"], line["verdict"])))
     for row in result["not_measured"]:
         print("%-11s not measured: %s" % (row["row"], row["why"]))

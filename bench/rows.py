@@ -125,8 +125,8 @@ def chain(world, size, scratch, stack):
 
 def chain_rate(series, size, world):
     best = min((series[name].median("wall"), name) for name in ("cfssl", "easyrsa") if name in series)
-    return (best[0] / series[OURS].median("wall"), "%.0f/s" % (size / series[OURS].median("wall")),
-            "%.0f/s" % (size / best[0]))
+    return (best[0] / series[OURS].median("wall"), "%.3g/s" % (size / series[OURS].median("wall")),
+            "%.3g/s" % (size / best[0]))
 
 
 def generate(world, size, scratch, stack):
@@ -294,7 +294,7 @@ GENPKEY, CHAINSMITH = "openssl genpkey", "chainsmith's openssl"
 ROWS = [
     Row("keys", "200 keys RSA-4096", [200], [4], 2, keys, [
         Figure("wall/cpu", "its own CPU time", [], "", keys_share),
-        Figure("cpu/genpkey", GENPKEY + ", CPU a key", [GENPKEY], "", keys_cpu)], warm_up=False),
+        Figure("cpu/genpkey", "genpkey, CPU a key", [GENPKEY], "", keys_cpu)], warm_up=False),
     Row("chain", "a chain with 10,000 leaves, P-256, whole process", [100, 1000, 10000], [10, 30, 100], 3, chain, [
         Figure("rate/peer", "cfssl or easy-rsa", ["cfssl|easyrsa"], "times", chain_rate), growth()]),
     Row("generate", "generate of 3 CAs and 7 leaves, RSA-2048, whole process", [10], [10], 15, generate, [
