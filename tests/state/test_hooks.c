@@ -6,84 +6,35 @@
 
 #include "state/hooks.h"
 #include "state/survey.h"
-#include "tests/state/scene.h"
+#include "tests/state/hooking.h"
 
-/* Says what it was given, and does what the test wants. */
-static const char hook[] =
-	"#!/bin/sh\n"
-	"echo \"$CERTROTATE_PHASE $CERTROTATE_DIRECTION $CERTROTATE_APPLICATION $1\" >>../hooked\n"
-	"echo \"$1 $CERTROTATE_KEY\" >>../keys\n"
-	"env | grep ^CERTROTATE | sort >../given\n"
-	"ls \"$CERTROTATE_FILES\" >../files\n"
-	"stat -c %a \"$CERTROTATE_FILES\" >../mode\n"
-	"cat >../input\n"
-	". ../does\n";
-
-#define EXEC(arg) "{kind: exec, command: [./hook, " arg "]}"
-/* Two applications in two waves, one of them with two hooks. */
-#define WAVES(phase)                                                                               \
-	SCENE_QUIET                                                                                \
-	"applications:\n"                                                                          \
-	"  late: {users: [pgquartz], wave: 2, contact: late@example.com, " phase                   \
-	": [" EXEC("c") "]}\n"                                                                     \
-			"  shop: {users: [application], contact: shop@example.com, " phase         \
-			": [" EXEC("a") ", {kind: exec, name: reload, command: [./hook, b]}]}\n"   \
-					"  ghost: {users: [ghost], " phase ": [" EXEC("g") "]}\n"
 #define SERIAL "openssl x509 -noout -serial -in \"$CERTROTATE_CERTIFICATE\" >>../serials; "
-#define MANUAL                                                                                     \
-	SCENE_QUIET "applications:\n"                                                              \
-		    "  shop: {users: [application], contact: shop@example.com, trust: "            \
-		    "[" EXEC("a") ", {kind: manual, text: load the bundle}, " EXEC(                \
-			    "b") "]}\n"                                                            \
-				 "  other: {users: [pgfga], trust: [" EXEC("o") "]}\n"
 
 static struct err err;
-
-static void setup(void)
-{
-	scene_setup();
-	scene_sh("printf '%%s' '%s' >work/hook && chmod 755 work/hook && echo : >does && : "
-		 ">hooked && : >keys",
-		 hook);
-}
 
 static void configure(const char *text)
 {
 	scene_configure(text);
 }
 
-static const char *hooked(void)
-{
-	return scene_says("cat hooked; : >hooked");
-}
-
 static void fails(enum event event, int code, const char *message)
 {
-	int rc = scene_run(event, STATE__MAX, &err);
-
-	ck_assert_msg(rc == code, "%d, not %d: %s", rc, code, err.msg);
-	ck_contains(err.msg, message);
+	hooking_fails(&err, event, code, message);
 }
 
 static void does(const char *script)
 {
-	scene_sh("cat >does <<'EOS'\n%s\nEOS\n", script);
+	hooks_do(script);
 }
 
 static int wave_back(unsigned wave)
 {
-	const struct run_options options = {.event = EVENT_REVERT, .to = STATE__MAX};
-
-	err_clear(&err);
-	return runner_revert_wave(&scene_options, wave, &options, &err);
+	return hooking_wave_back(&err, wave);
 }
 
 static const char *state(const char *expression)
 {
-	return scene_says(
-		"git -C origin.git show dev:.certrotate/poc/state.json | "
-		"/usr/bin/python3 -c 'import json,sys; d=json.load(sys.stdin); print(%s)'",
-		expression);
+	return hooking_state("dev", expression);
 }
 
 START_TEST(hooks_run_by_wave_and_application_and_once)
@@ -268,11 +219,7 @@ END_TEST
 
 static int ack(const char *app, bool *known)
 {
-	enum direction direction;
-	enum phase phase;
-
-	err_clear(&err);
-	return runner_ack(&scene_options, app, "Ann", &phase, &direction, known, &err);
+	return hooking_ack(&err, app, known);
 }
 
 static void is_said(const char *check, const char *subject, const char *part)
@@ -507,7 +454,7 @@ Suite *hooks_suite(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		tcase_set_timeout(cases[i], 60);
 		tcase_add_unchecked_fixture(cases[i], scene_prepare, NULL);
-		tcase_add_checked_fixture(cases[i], setup, scene_teardown);
+		tcase_add_checked_fixture(cases[i], hooking_setup, scene_teardown);
 		suite_add_tcase(suite, cases[i]);
 	}
 	tcase_add_test(run, hooks_run_by_wave_and_application_and_once);
