@@ -247,6 +247,25 @@ static int load_base(struct session *session, struct err *err)
 }
 
 /*
+ * Whether the base's state is still the one behind which that of the settle branch was written
+ * (publish_state makes its commit on the base's tip). Not where a merge came since then: words that
+ * were given in the meantime raise the revision as well. What a shallow clone lacks is not known.
+ */
+static bool is_behind_base(struct session *session)
+{
+	const char *path = session->state_path;
+	struct oid tip, parent, then = OID_NONE, now = OID_NONE;
+	struct err unknown = {0};
+
+	if (repo_ref(&tip, session->repo, session->settle_ref, &unknown) ||
+	    repo_parent(&parent, session->repo, &tip, &unknown) ||
+	    repo_path_oid(&then, session->repo, &parent, path, &unknown) ||
+	    repo_path_oid(&now, session->repo, &session->base, path, &unknown))
+		return true;
+	return oid_equal(&then, &now);
+}
+
+/*
  * In flow merge_request the evidence of the last phase waits on a branch of its own until the next
  * merge brings it to the base: the one with the higher revision counts.
  */
@@ -255,16 +274,14 @@ static int load_settled(struct session *session, struct err *err)
 	struct store settled;
 	int rc;
 
-	session->settled_ahead = false;
 	if (!session->settle_ref || !repo_ref_exists(session->repo, session->settle_ref))
 		return 0;
 	rc = session_read_state(&settled, session, session->settle_ref, err);
 	if (rc)
 		return rc == ERR_NOENT ? 0 : rc;
-	if (settled.revision > session->store.revision) {
+	if (settled.revision > session->store.revision && is_behind_base(session)) {
 		store_release(&session->store);
 		session->store = settled;
-		session->settled_ahead = true;
 	} else {
 		store_release(&settled);
 	}

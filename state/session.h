@@ -58,7 +58,6 @@ struct session {
 	struct store store;	  /* likewise */
 	bool loaded;
 	struct merge_link *merge; /* the forge, when first needed: state/merge.h */
-	bool settled_ahead; /* the state comes from the settle branch, which the base lacks yet */
 };
 
 /* certrotate.yml, or the file that -c names; config_free() it. */

@@ -106,22 +106,6 @@ START_TEST(a_merge_turns_round_what_was_begun)
 }
 END_TEST
 
-START_TEST(no_word_is_taken_while_a_merge_is_awaited)
-{
-	bool known;
-
-	scene_configure(BY_MERGE);
-	fails(EVENT_NEXT, ERR_GATE, "waiting for the merge");
-	merge();
-	fails(EVENT_NEXT, ERR_GATE, "waits for the word of shop");
-	fails(EVENT_REVERT, ERR_GATE, "waiting for the merge of certrotate/poc-revert-trust-r");
-	ck_assert_int_eq(hooking_ack(&err, "shop", &known), ERR_GATE);
-	ck_contains(err.msg,
-		    "a word is not recorded now: waiting for the merge of certrotate/poc-revert-");
-	ck_contains(err.hint, "once it is merged, type 'certrotate revert' again");
-}
-END_TEST
-
 /* Words that were on their way already change nothing about what is merged. */
 START_TEST(a_word_does_not_hide_what_waits_for_its_merge)
 {
@@ -289,7 +273,6 @@ Suite *hooks_team_suite(void)
 	}
 	tcase_add_test(merges, hooks_run_behind_the_merge);
 	tcase_add_test(merges, a_merge_turns_round_what_was_begun);
-	tcase_add_test(merges, no_word_is_taken_while_a_merge_is_awaited);
 	tcase_add_test(merges, a_word_does_not_hide_what_waits_for_its_merge);
 	tcase_add_test(others, who_takes_over_runs_them_again_with_the_same_keys);
 	tcase_add_test(others, what_is_taken_back_elsewhere_is_all_of_it);
