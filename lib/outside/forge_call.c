@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* One call of a forge's API, and what its refusals mean. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 #define HEADERS	   4
 #define WORDS_MAX  2000
 #define WORD_DEPTH 4
+
+#define SECONDS_LEN 11
 
 /* The texts in what a forge says about an error: "message", "errors", lists and mappings of them.
  */
@@ -48,17 +51,62 @@ static void words_of(char out[HTTP_EXCERPT_SIZE], const struct http_request *req
 	buf_release(&plain.body);
 }
 
-static int advise(const struct forge *forge, const struct http_response *response, struct err *err)
+/*
+ * GitHub answers 403 too where there were too many calls (docs.github.com, "Rate limits for the
+ * REST API"), with one of these headers.
+ */
+static bool is_limited(const struct http_response *response)
 {
-	const struct forge_form *form = forge_form(forge->place->kind);
 	const char *left = http_header(response, "x-ratelimit-remaining");
-	const char *origin = forge->token_origin;
 
-	if (response->status == 429 || (response->status == 403 && left && !strcmp(left, "0")))
+	return response->status == 429 ||
+	       (response->status == 403 &&
+		((left && !strcmp(left, "0")) || http_header(response, "retry-after")));
+}
+
+/* When it takes calls again, by its headers; 0: it does not say. */
+static int64_t free_at(const struct forge *forge, const struct http_response *response)
+{
+	static const char *const resets[] = {"x-ratelimit-reset", "ratelimit-reset"};
+	const char *value = http_header(response, "retry-after");
+	int64_t now = http_now(forge->http);
+
+	if (value && isdigit((unsigned char)*value) && strlen(value) <= SECONDS_LEN)
+		return now + strtoll(value, NULL, 10);
+	for (size_t i = 0; i < sizeof(resets) / sizeof(resets[0]); i++) {
+		value = http_header(response, resets[i]);
+		if (value && isdigit((unsigned char)*value) && strlen(value) <= SECONDS_LEN)
+			return strtoll(value, NULL, 10);
+	}
+	return 0;
+}
+
+static int advise_waiting(const struct forge *forge, const struct http_response *response,
+			  struct err *err)
+{
+	const char *name = forge_form(forge->place->kind)->name;
+	int64_t when = free_at(forge, response);
+	char at[SYS_TIME_SIZE];
+
+	if (!when)
 		return err_hint(err,
 				"%s takes no more calls with this token for now: type the "
 				"command again later",
-				form->name);
+				name);
+	sys_time_text(when, at);
+	return err_hint(err,
+			"%s takes no more calls with this token for now: type the command again "
+			"after %s",
+			name, at);
+}
+
+static int advise(const struct forge *forge, const struct http_response *response, struct err *err)
+{
+	const struct forge_form *form = forge_form(forge->place->kind);
+	const char *origin = forge->token_origin;
+
+	if (is_limited(response))
+		return advise_waiting(forge, response, err);
 	if (response->status == 401)
 		return err_hint(err,
 				"%s does not know the token in %s: it is mistyped, expired or "
