@@ -463,6 +463,35 @@ int merge_publish(struct session *session, struct plan *plan, const struct chang
 
 /* ---- taking it back */
 
+/*
+ * The forge says merged, and the base that was fetched before does not have it: it came in between,
+ * or went elsewhere and never comes.
+ */
+static int came_in_between(struct session *session, const struct forge *forge,
+			   const struct waiting *waiting, const struct merge_request *request,
+			   struct err *err)
+{
+	int64_t revision = 0;
+	int rc = session_fetch(session, err);
+
+	rc = rc ? rc : session_load(session, err);
+	rc = rc ? rc : base_revision(&revision, session, err);
+	if (rc)
+		return rc;
+	if (revision >= waiting->revision) {
+		err_set(err, ERR_GATE, "%s %s is merged already, %s says", forge_thing(forge),
+			request->name, forge_name(forge));
+		return err_hint(err, "type the command again: what is merged is taken back another "
+				     "way");
+	}
+	log_line(session->log, LOG_WARNING,
+		 "%s says that %s %s is merged, but %s on %s does not have it: its branch is taken "
+		 "back all the same",
+		 forge_name(forge), forge_thing(forge), request->name, session->env->base,
+		 session->env->remote);
+	return 0;
+}
+
 /* A merge request without its branch is closed by most forges, and by us where one does not. */
 static int close_request(struct session *session, struct forge *forge,
 			 const struct waiting *waiting, struct err *err)
@@ -473,9 +502,7 @@ static int close_request(struct session *session, struct forge *forge,
 			    &local);
 
 	if (!rc && request.state == MERGE_MERGED) {
-		rc = err_set(err, ERR_GATE, "%s %s is merged already, %s says", forge_thing(forge),
-			     request.name, forge_name(forge));
-		err_hint(err, "type the command again: what is merged is taken back another way");
+		rc = came_in_between(session, forge, waiting, &request, err);
 		merge_request_release(&request);
 		return rc;
 	}

@@ -151,7 +151,7 @@ END_TEST
 #define LIST   "/api/v4/projects/dba%2Finventory/merge_requests"
 #define LIST_F "/api/v4/projects/dba%%2Finventory/merge_requests" /* in a format */
 #define ONE(state)                                                                                 \
-	"{\"iid\": 17, \"state\": \"" state "\", \"sha\": \"\", \"web_url\": "                     \
+	"{\"iid\": 17, \"state\": \"" state "\", \"sha\": \"%s\", \"web_url\": "                   \
 	"\"https://git.example.com/17\", \"source_branch\": \"%s\", \"target_branch\": \"dev\", "  \
 	"\"source_project_id\": 1, \"target_project_id\": 1}"
 #define NEXT_IS_AWAITED ck_assert_int_eq(scene_run(EVENT_NEXT, STATE__MAX, &err), ERR_GATE)
@@ -189,9 +189,13 @@ static void with_forge(const char *token)
 /* What the forge says: opened it is, later found in that state, and commented. */
 static void forge_says(const char *state, const char *branch, int comment)
 {
-	char one[512], text[4096];
+	char one[512], text[4096], source[128];
+	const char *tip;
 
-	(void)snprintf(one, sizeof(one), ONE("%s"), state, branch);
+	(void)snprintf(source, sizeof(source), "%s", branch);
+	tip = scene_says("git -C origin.git for-each-ref --format='%%(objectname)' refs/heads/%s",
+			 source);
+	(void)snprintf(one, sizeof(one), ONE("%s"), state, tip, source);
 	(void)snprintf(text, sizeof(text),
 		       "{\"POST " LIST_F "\": [{\"status\": 201, \"json\": " ONE(
 			       "opened") "}], \"GET " LIST_F "\": [{\"json\": [%s]}], \"GET " LIST_F
@@ -199,7 +203,7 @@ static void forge_says(const char *state, const char *branch, int comment)
 					 "/17/notes\": [{\"json\": []}], "
 					 "\"POST " LIST_F
 					 "/17/notes\": [{\"status\": %d, \"json\": {}}]}",
-		       branch, one, one, comment);
+		       tip, source, one, one, comment);
 	httpd_script(&httpd, text);
 }
 
@@ -265,6 +269,43 @@ START_TEST(a_branch_that_is_gone_is_not_taken_for_the_phase_before)
 			     "\"opened\"}}]}");
 	NEXT_IS_AWAITED;
 	ck_contains(err.hint, "merge request !18 is open");
+}
+END_TEST
+
+/* It may have gone elsewhere: what the hint promises has to work. */
+START_TEST(what_is_merged_elsewhere_can_be_taken_back)
+{
+	with_forge("token_file: ~/token");
+	forge_says("opened", "x", 201);
+	NEXT_IS_AWAITED;
+	forge_says("merged", waiting(), 201);
+	NEXT_IS_AWAITED;
+	ck_contains(err.hint, "'certrotate revert' takes the branch back");
+	ck_ok(scene_run(EVENT_REVERT, STATE__MAX, &err), &err);
+	ck_contains(scene_log(), "GitLab says that merge request !17 is merged, but dev on origin "
+				 "does not have it");
+	ck_assert_str_eq(waiting(), "");
+}
+END_TEST
+
+START_TEST(what_is_merged_in_the_meantime_is_not_taken_back)
+{
+	char branch[128];
+
+	with_forge("token_file: ~/token");
+	forge_says("opened", "x", 201);
+	NEXT_IS_AWAITED;
+	(void)snprintf(branch, sizeof(branch), "%s", waiting());
+	forge_says("merged", branch, 201);
+	/* the first fetch does not see it yet */
+	scene_at_fetch(
+		"[ ! -e $HOME/seen ] || git -C $HOME/origin.git update-ref "
+		"refs/heads/dev \"$(git -C $HOME/origin.git for-each-ref "
+		"--format='%(objectname)' 'refs/heads/certrotate/poc-*')\"; touch $HOME/seen");
+	ck_assert_int_eq(scene_run(EVENT_REVERT, STATE__MAX, &err), ERR_GATE);
+	ck_contains(err.msg, "merge request !17 is merged already, GitLab says");
+	ck_contains(err.hint, "type the command again");
+	ck_assert_str_eq(waiting(), branch);
 }
 END_TEST
 
@@ -357,6 +398,8 @@ Suite *merge_suite(void)
 	tcase_add_test(tc, what_was_seen_is_remembered);
 	tcase_add_test(tc, closed_with_its_branch_deleted_is_abandoned_too);
 	tcase_add_test(tc, a_branch_that_is_gone_is_not_taken_for_the_phase_before);
+	tcase_add_test(tc, what_is_merged_elsewhere_can_be_taken_back);
+	tcase_add_test(tc, what_is_merged_in_the_meantime_is_not_taken_back);
 	tcase_add_test(tc, evidence_is_kept_before_it_is_posted);
 	tcase_add_test(tc, evidence_of_each_phase_waits_for_the_forge);
 	tcase_add_test(tc, no_word_is_taken_while_a_merge_is_awaited);
