@@ -6,11 +6,11 @@
 
 #include "base/file.h"
 #include "outside/exec_hook.h"
-#include "outside/webhook.h"
 #include "proc/scratch.h"
 #include "state/deliver.h"
 #include "state/hooks_impl.h"
 #include "state/play.h"
+#include "state/receiver.h"
 
 /* The application's files in a private folder that goes with the hook. */
 struct given {
@@ -318,33 +318,25 @@ int hooks_body(struct buf *out, const struct hook_call *call, struct err *err)
 	return rc;
 }
 
-/* Files of a configuration are absolute or below the repository. */
-static int absolute(char **out, const struct session *session, const char *path, struct err *err)
-{
-	*out = NULL;
-	if (!path)
-		return 0;
-	*out = path[0] == '/' ? strdup(path) : path_join(repo_root(session->repo), path);
-	return *out ? 0 : err_nomem(err);
-}
-
-static int post(struct hook_call *call, const struct webhook_source *source, const char *ca_file,
-		struct err *err)
+int hooks_call_webhook(struct hook_call *call, struct err *err)
 {
 	struct session *session = call->run->session;
-	const struct http_options options = {
-		.sys = session->sys, .stop = session->stop, .ca_file = ca_file};
-	struct webhook_target target = {.url = {.data = NULL}};
 	struct webhook_result result = {0};
+	struct receiver receiver = {.arena = NULL};
 	struct http *http = NULL;
 	struct buf body;
-	int rc = webhook_target(&target, session->arena, source, err);
+	int rc = receiver_open(&receiver, session, &call->item->hook->webhook, err);
 
 	buf_init(&body, WEBHOOK_BODY_MAX);
 	rc = rc ? rc : hooks_body(&body, call, err);
-	rc = rc ? rc : http_new(&http, &options, err);
 	if (!rc) {
-		const struct webhook webhook = {.target = &target,
+		const struct http_options options = {
+			.sys = session->sys, .stop = session->stop, .ca_file = receiver.ca_file};
+
+		rc = http_new(&http, &options, err);
+	}
+	if (!rc) {
+		const struct webhook webhook = {.target = &receiver.target,
 						.key = call->id,
 						.body = body.data,
 						.body_len = body.len,
@@ -357,30 +349,6 @@ static int post(struct hook_call *call, const struct webhook_source *source, con
 	}
 	http_free(http);
 	buf_release(&body);
-	secret_wipe(&target.url);
-	secret_wipe(&target.secret);
-	return rc;
-}
-
-int hooks_call_webhook(struct hook_call *call, struct err *err)
-{
-	const struct webhook_config *config = &call->item->hook->webhook;
-	const struct session *session = call->run->session;
-	char *url_file = NULL, *secret_file = NULL, *ca_file = NULL;
-	int rc = absolute(&url_file, session, config->url_file, err);
-
-	rc = rc ? rc : absolute(&secret_file, session, config->secret_file, err);
-	rc = rc ? rc : absolute(&ca_file, session, config->ca_file, err);
-	if (!rc) {
-		const struct webhook_source source = {.url = config->url,
-						      .url_file = url_file,
-						      .secret_file = secret_file,
-						      .secret_env = config->secret_env};
-
-		rc = post(call, &source, ca_file, err);
-	}
-	free(url_file);
-	free(secret_file);
-	free(ca_file);
+	receiver_release(&receiver);
 	return rc;
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The hooks of a phase in their order, and a wave that is taken back alone: see hooks.h. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "outside/exec_hook.h"
 #include "state/hooks_impl.h"
 #include "state/others.h"
 #include "state/play.h"
 #include "state/publish.h"
+#include "state/receiver.h"
 #include "state/steps.h"
 
 #define NAMES_SHOWN 5
@@ -28,6 +31,22 @@ static int check_committed(struct session *session, const char *program, struct 
 	return err_hint(err, "commit and push it: hooks run what the team can see");
 }
 
+/* Its address and secret are read when it is sent: here it is seen that they are there. */
+static int check_webhook(const struct session *session, const struct webhook_config *webhook,
+			 struct err *err)
+{
+	struct receiver receiver;
+	int rc = receiver_open(&receiver, session, webhook, err);
+
+	if (!rc && receiver.ca_file && access(receiver.ca_file, R_OK)) {
+		rc = err_sys(err, errno, "cannot read %s", receiver.ca_file);
+		rc = err_blame(err, rc, ERR_USAGE);
+	}
+	if (!rc)
+		receiver_release(&receiver);
+	return rc;
+}
+
 static int check_one(struct session *session, const struct plan *plan, const struct hook *hook,
 		     struct err *err)
 {
@@ -42,6 +61,8 @@ static int check_one(struct session *session, const struct plan *plan, const str
 		rc = check_committed(session, hook->play.playbook, err);
 		return rc ? rc : play_check(session, &play, err);
 	}
+	if (hook->kind == HOOK_WEBHOOK)
+		return check_webhook(session, &hook->webhook, err);
 	if (hook->kind != HOOK_EXEC)
 		return 0;
 	rc = exec_hook_find(&program, hook->command.items[0], repo_root(session->repo), err);

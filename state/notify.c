@@ -11,15 +11,14 @@
 
 #include "base/file.h"
 #include "outside/template.h"
-#include "outside/webhook.h"
 #include "pki/sum.h"
+#include "state/receiver.h"
 
 #define FILE_NAME    "notified"
 #define LIST_MAX     ((size_t)1 << 20)
 #define LINES_MAX    2000 /* then the older half is forgotten */
 #define TEMPLATE_MAX ((size_t)64 << 10)
 #define MESSAGE_MAX  1200 /* bytes; what a chat shows of a text */
-#define ARENA_MAX    ((size_t)1 << 20)
 #define TEXT_MAX     ((size_t)16 << 10)
 #define WORDS	     10
 
@@ -180,51 +179,6 @@ static int note_told(struct session *session, const char *path, const char *key,
 
 /* ---- sending */
 
-/* A file of the configuration: absolute, or below the repository. NULL: none; free() it. */
-static int full_path(char **out, const struct session *session, const char *path, struct err *err)
-{
-	*out = path ? path_join(session->config->root, path) : NULL;
-	return path && !*out ? err_nomem(err) : 0;
-}
-
-struct receiver {
-	struct arena *arena;
-	struct webhook_target target;
-	char *ca_file;
-};
-
-static void receiver_release(struct receiver *receiver)
-{
-	arena_free(receiver->arena);
-	free(receiver->ca_file);
-}
-
-static int receiver_open(struct receiver *out, const struct session *session,
-			 const struct notify *notify, struct err *err)
-{
-	const struct webhook_config *webhook = &notify->webhook;
-	char *url_file = NULL, *secret_file = NULL;
-	int rc;
-
-	*out = (struct receiver){.arena = arena_new(ARENA_MAX)};
-	rc = out->arena ? full_path(&url_file, session, webhook->url_file, err) : err_nomem(err);
-	rc = rc ? rc : full_path(&secret_file, session, webhook->secret_file, err);
-	rc = rc ? rc : full_path(&out->ca_file, session, webhook->ca_file, err);
-	if (!rc) {
-		const struct webhook_source source = {.url = webhook->url,
-						      .url_file = url_file,
-						      .secret_file = secret_file,
-						      .secret_env = webhook->secret_env};
-
-		rc = webhook_target(&out->target, out->arena, &source, err);
-	}
-	free(url_file);
-	free(secret_file);
-	if (rc)
-		receiver_release(out);
-	return rc;
-}
-
 /* No stop request ends it: who stopped a phase waits that long at most. */
 static int post(struct session *session, const struct receiver *receiver, const char *key,
 		const struct buf *body, int64_t ms, struct err *err)
@@ -260,7 +214,7 @@ static int tell(struct session *session, const struct notify *notify, const stru
 	if (!rc && !was_told(path, key)) {
 		rc = can_note(session, path, err);
 		rc = rc ? rc : make_body(&body, session, notify, note, err);
-		rc = rc ? rc : receiver_open(&receiver, session, notify, err);
+		rc = rc ? rc : receiver_open(&receiver, session, &notify->webhook, err);
 		if (!rc) {
 			rc = post(session, &receiver, key, &body, ms, err);
 			receiver_release(&receiver);
@@ -497,7 +451,7 @@ static int check_receiver(struct findings *out, const struct session *session,
 {
 	struct receiver receiver;
 	struct err why = {0};
-	int rc = receiver_open(&receiver, session, notify, &why);
+	int rc = receiver_open(&receiver, session, &notify->webhook, &why);
 
 	if (!rc) {
 		receiver_release(&receiver);

@@ -140,6 +140,13 @@ static const struct {
 	{"{kind: exec, command: [./ignored]}", "cp hook ignored && echo /ignored >.gitignore",
 	 "./ignored: not in the branch dev"},
 	{"{kind: ansible, playbook: none.yml}", ":", "none.yml: not in the branch dev"},
+	{"{kind: webhook, url: 'http://hooks.example.com/x'}", ":",
+	 "the address begins with http://"},
+	{"{kind: webhook, url_file: none}", ":", "cannot read "},
+	{"{kind: webhook, url: 'https://hooks.example.com/x', secret_env: NO_SUCH_SECRET}", ":",
+	 "the environment variable NO_SUCH_SECRET is not set"},
+	{"{kind: webhook, url: 'https://hooks.example.com/x', ca_file: none.pem}", ":",
+	 "none.pem: No such file"},
 };
 
 START_TEST(a_hook_that_cannot_run_is_found_before_anything_is_changed)
