@@ -8,9 +8,11 @@
 #include "state/store.h"
 #include "state/table.h"
 
-#define LIST_MAX     30	   /* of files, findings and waivers */
-#define WALK_MAX     1000  /* commits that others put on the branch */
-#define EVIDENCE_MAX 40000 /* of JSON: GitHub takes comments of 65,536 characters */
+#define LIST_MAX    30	  /* of files, findings and waivers */
+#define WALK_MAX    1000  /* commits that others put on the branch */
+#define COMMENT_MAX 60000 /* bytes: GitHub takes comments of 65,536 characters */
+#define REASON_MAX  400
+#define INDENT	    "    "
 
 /* A code span, whatever is in it (CommonMark 0.30, section 6.1: no backslash works there). */
 static void add_code(struct buf *out, const char *text)
@@ -25,6 +27,24 @@ static void add_code(struct buf *out, const char *text)
 	/* an empty span is none */
 	buf_adds(out, safe.len ? "`" : " `");
 	buf_release(&safe);
+}
+
+/* The beginning of a long one, cut where a character ends. */
+static void add_cut(struct buf *out, const char *text)
+{
+	size_t len = strlen(text);
+	struct buf cut;
+
+	buf_init(&cut, BUF_TEXT_MAX);
+	if (len > REASON_MAX) {
+		len = REASON_MAX;
+		while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	buf_add(&cut, text, len);
+	buf_adds(&cut, text[len] ? " …" : "");
+	add_code(out, cut.data);
+	buf_release(&cut);
 }
 
 /* The same in a cell of a table: a bar would end it. */
@@ -47,7 +67,7 @@ static void add_block(struct buf *out, const char *text, size_t len)
 		const char *end = memchr(text, '\n', len);
 		size_t line = end ? (size_t)(end - text) : len;
 
-		buf_adds(out, line ? "    " : "");
+		buf_adds(out, line ? INDENT : "");
 		buf_add_safe(out, text, line);
 		buf_addc(out, '\n');
 		text += line + (end ? 1 : 0);
@@ -178,7 +198,7 @@ static void add_waivers(struct buf *out, const struct json *waivers)
 		buf_adds(out, " of ");
 		add_code(out, js_str(waiver, "subject", ""));
 		buf_adds(out, ": ");
-		add_code(out, js_str(waiver, "reason", ""));
+		add_cut(out, js_str(waiver, "reason", ""));
 		buf_adds(out, ", by ");
 		add_code(out, js_str(waiver, "by", ""));
 		buf_addc(out, '\n');
@@ -333,7 +353,7 @@ static void add_findings(struct buf *out, const struct json *findings)
 			 js_str(finding, "severity", ""));
 		add_code(out, js_str(finding, "subject", ""));
 		buf_adds(out, ": ");
-		add_code(out, js_str(finding, "reason", ""));
+		add_cut(out, js_str(finding, "reason", ""));
 		buf_addc(out, '\n');
 	}
 	if (count > LIST_MAX)
@@ -344,11 +364,14 @@ static void add_findings(struct buf *out, const struct json *findings)
 static int add_entry(struct buf *out, const struct json *entry, struct err *err)
 {
 	struct buf text;
+	size_t lines = 0;
 	int rc;
 
 	buf_init(&text, BUF_TEXT_MAX);
 	rc = js_dump(&text, entry, true, err);
-	if (!rc && text.len <= EVIDENCE_MAX) {
+	for (size_t i = 0; i < text.len; i++)
+		lines += text.data[i] == '\n';
+	if (!rc && out->len + text.len + lines * strlen(INDENT) <= COMMENT_MAX) {
 		buf_adds(out, "\n<details><summary>As it is in the history</summary>\n");
 		add_block(out, text.data, text.len);
 		buf_adds(out, "</details>\n");

@@ -112,6 +112,54 @@ START_TEST(evidence_cannot_act_either)
 }
 END_TEST
 
+/* GitHub refuses a comment of more than 65,536 characters, and would do so for ever. */
+START_TEST(evidence_fits_into_a_comment)
+{
+	struct json *entry = js_new_object(), *findings = js_new_array();
+	struct buf text, reason;
+	char *marker;
+
+	buf_init(&reason, 4096);
+	while (reason.len < 2000)
+		buf_adds(&reason, "\xc3\xbc");
+	for (int i = 0; i < 40; i++) {
+		struct json *finding = js_new_object();
+
+		(void)js_set_str(finding, "severity", "warning");
+		(void)js_set_str(finding, "subject", "db1.example.com");
+		(void)js_set_str(finding, "reason", i < 15 ? reason.data : "short");
+		(void)js_push(findings, finding);
+	}
+	(void)js_set(entry, "findings", findings);
+	begin();
+	buf_init(&text, BUF_TEXT_MAX);
+	ck_ok(merge_text_evidence(&marker, &text, &session, entry, &err), &err);
+	ck_assert_uint_lt(text.len, 65536);
+	ck_contains(text.data, "\xc3\xbc …`\n");
+	ck_contains(text.data, "- and 10 more\n");
+	ck_contains(text.data, "<details>");
+	free(marker);
+	buf_release(&text);
+	while (js_count(js_get(entry, "waivers")) < 30) {
+		struct json *waiver = js_new_object();
+
+		if (!js_get(entry, "waivers"))
+			(void)js_set(entry, "waivers", js_new_array());
+		(void)js_set_str(waiver, "reason", reason.data);
+		(void)js_push(js_get(entry, "waivers"), waiver);
+	}
+	buf_init(&text, BUF_TEXT_MAX);
+	ck_ok(merge_text_evidence(&marker, &text, &session, entry, &err), &err);
+	ck_assert_uint_lt(text.len, 65536);
+	ck_contains(text.data, "`certrotate log --json` has all of it");
+	free(marker);
+	js_free(entry);
+	buf_release(&text);
+	buf_release(&reason);
+	session_close(&session);
+}
+END_TEST
+
 START_TEST(what_was_seen_is_remembered)
 {
 	struct merge_request request = {.number = 17,
@@ -395,6 +443,7 @@ Suite *merge_suite(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, names_cannot_act_in_a_text);
 	tcase_add_test(tc, evidence_cannot_act_either);
+	tcase_add_test(tc, evidence_fits_into_a_comment);
 	tcase_add_test(tc, what_was_seen_is_remembered);
 	tcase_add_test(tc, closed_with_its_branch_deleted_is_abandoned_too);
 	tcase_add_test(tc, a_branch_that_is_gone_is_not_taken_for_the_phase_before);
