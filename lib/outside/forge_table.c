@@ -60,7 +60,8 @@ static const struct forge_form forms[FORGE__MAX] = {
 			.page_slashes = true,
 			.token_header = "Authorization",
 			.token_prefix = "Bearer ",
-			.accept = "application/json", /* as its own description has it */
+			/* what its manual asks for, and what its description has */
+			.accept = "application/vnd.github+json, application/json;q=0.9",
 			.version_header = "X-GitHub-Api-Version",
 			.version = "2022-11-28",
 			.scopes =
