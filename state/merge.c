@@ -383,33 +383,38 @@ static int ask_forge(struct session *session, struct forge *forge, const struct 
 
 /*
  * The branch that this machine asked about last is gone, and the base does not have it: whoever
- * closed its merge request has deleted it, too. Said once; ERR_GATE then.
+ * closed its merge request has deleted it, too. Said once; ERR_GATE then. A forge that cannot be
+ * asked holds nothing up: reviewers get another merge request at most.
  */
 static int look_for_gone(struct session *session, struct err *err)
 {
 	struct merge_request request = {.state = MERGE_STATE__MAX};
 	struct forge *forge = NULL;
 	struct merge_note note;
+	struct err why = {0};
 	int64_t revision = 0;
+	bool ends;
 	int rc;
 
 	if (!merge_note_load(&note, session, NULL))
 		return 0;
-	rc = base_revision(&revision, session, err);
+	rc = base_revision(&revision, session, &why);
 	if (!rc && note.revision > revision)
-		rc = merge_forge(&forge, session, err);
-	if (!rc && forge) {
-		rc = forge_get(&request, forge, note.number, err);
-		if (rc == ERR_NOENT)
-			rc = 0;
-		else if (rc)
-			rc = without_forge(session, note.branch, err);
-		else if (request.state != MERGE_OPEN)
-			rc = say_gone(session, forge, &note, &request, err);
-	}
+		rc = merge_forge(&forge, session, &why);
+	if (!rc && forge)
+		rc = forge_get(&request, forge, note.number, &why);
+	if (!rc && forge && request.state != MERGE_OPEN)
+		rc = say_gone(session, forge, &note, &request, &why);
+	ends = rc == ERR_GATE || rc == ERR_STOPPED || rc == ERR_MACHINE;
+	if (rc && !ends && rc != ERR_NOENT)
+		log_line(session->log, LOG_WARNING,
+			 "the branch %s is gone, and whether its %s was closed is not known: %s",
+			 note.branch, note.thing, why.msg);
+	if (ends && err)
+		*err = why;
 	merge_request_release(&request);
 	merge_note_release(&note);
-	return rc;
+	return ends ? rc : 0;
 }
 
 int merge_ask(struct session *session, struct err *err)
@@ -545,11 +550,9 @@ int step_withdraw(struct session *session, bool *found, struct err *err)
 			log_line(session->log, LOG_INFO, "took back %s, which nobody had merged",
 				 waiting.branch);
 		}
-	} else if (!rc && look_for_gone(session, &unknown) == ERR_GATE) {
+	} else if (!rc) {
 		/* What was to be taken back is gone: the phase before it is another matter. */
-		if (err)
-			*err = unknown;
-		rc = ERR_GATE;
+		rc = look_for_gone(session, err);
 	}
 	waiting_release(&waiting);
 	return rc;

@@ -317,6 +317,15 @@ START_TEST(a_branch_that_is_gone_is_not_taken_for_the_phase_before)
 			     "\"opened\"}}]}");
 	NEXT_IS_AWAITED;
 	ck_contains(err.hint, "merge request !18 is open");
+	/* nor where it cannot be asked */
+	scene_sh("git -C origin.git update-ref -d refs/heads/%s", waiting());
+	httpd_script(&httpd, "{\"*\": [{\"status\": 403}], \"POST " LIST
+			     "\": [{\"status\": 201, \"json\": {\"iid\": 19, \"state\": "
+			     "\"opened\"}}]}");
+	NEXT_IS_AWAITED;
+	ck_contains(err.hint, "merge request !19 is open");
+	ck_contains(scene_log(), " is gone, and whether its merge request was closed is not known: "
+				 "GET https://localhost:");
 }
 END_TEST
 
