@@ -320,7 +320,7 @@ ROWS = [
     Row("plan", "plan with 1,000 hosts, P-256, without handshakes, whole process", [100, 1000, 10000], [10, 30, 100], 5,
         plan, [Figure("wall", "-", [], "s", plan_wall, at=1), Figure("memory/files", "size of the files", [], "times", plan_memory,
                                                                      at=1), growth()]),
-    Row("commit", "a commit among 50,000 files and 20,000 commits", [500, 5000, 50000], [100, 200, 500], 9, commit, [
+    Row("commit", "a commit among 50,000 files and 20,000 commits", [500, 5000, 50000], [500, 1000, 2000], 9, commit, [
         share("time/git", "git commit")]),
     Row("rollouts", "four phases on 3 hosts, with their rollouts", [3], [3], 3, rollouts, [
         share("time/ansible", "ansible-playbook")], root=True),
