@@ -9,6 +9,7 @@
 #define MAGIC_LEN    (sizeof(MAGIC) - 1)
 #define COLUMNS	     ((size_t)80)
 #define CIPHER_BLOCK ((size_t)16)
+#define BREAK	     "0a" /* the line end between two sections, in hex */
 
 enum section { SECTION_SALT, SECTION_HMAC, SECTION_BODY };
 
@@ -19,6 +20,8 @@ struct decoder {
 	int outer; /* the first digit of a pair, or -1 */
 	int inner;
 	size_t count; /* bytes of this section */
+	/* By two digits as they stand in the file: the digit that they are the hex of; 0: none. */
+	unsigned char digits[1 << 16];
 };
 
 static bool is_blank(char c)
@@ -42,15 +45,20 @@ bool vault_is(const char *text, size_t len)
 	return len - at >= MAGIC_LEN && memcmp(text + at, MAGIC, MAGIC_LEN) == 0;
 }
 
+#define IS_HEX 0x10 /* set for each digit, so that many are judged at once */
+
+static const unsigned char hex_values[256] = {
+	['0'] = IS_HEX | 0,  ['1'] = IS_HEX | 1,  ['2'] = IS_HEX | 2,  ['3'] = IS_HEX | 3,
+	['4'] = IS_HEX | 4,  ['5'] = IS_HEX | 5,  ['6'] = IS_HEX | 6,  ['7'] = IS_HEX | 7,
+	['8'] = IS_HEX | 8,  ['9'] = IS_HEX | 9,  ['a'] = IS_HEX | 10, ['b'] = IS_HEX | 11,
+	['c'] = IS_HEX | 12, ['d'] = IS_HEX | 13, ['e'] = IS_HEX | 14, ['f'] = IS_HEX | 15,
+	['A'] = IS_HEX | 10, ['B'] = IS_HEX | 11, ['C'] = IS_HEX | 12, ['D'] = IS_HEX | 13,
+	['E'] = IS_HEX | 14, ['F'] = IS_HEX | 15,
+};
+
 static int hex_value(unsigned char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	return hex_values[c] ? hex_values[c] & 15 : -1;
 }
 
 /* The next field of the header without the blanks around it; false at the end. */
@@ -203,19 +211,68 @@ static size_t line_end(const char *text, size_t len, size_t at, size_t *next)
 	return end;
 }
 
+static void make_digits(struct decoder *d)
+{
+	for (unsigned high = 0; high < 256; high++) {
+		for (unsigned low = 0; low < 256 && hex_values[high]; low++) {
+			const unsigned char pair[2] = {(unsigned char)high, (unsigned char)low};
+			uint16_t at;
+
+			memcpy(&at, pair, sizeof(at));
+			if (hex_values[low])
+				d->digits[at] = hex_values[(hex_values[high] & 15) << 4 |
+							   (hex_values[low] & 15)];
+		}
+	}
+}
+
+/*
+ * Whole bytes of the body, four digits each, as long as nothing else comes: nearly all of a large
+ * vault. Returns where it stopped; what stands there is judged digit by digit.
+ */
+static size_t put_body(struct decoder *d, const char *text, size_t at, size_t len)
+{
+	unsigned char *out;
+	size_t room, count = 0;
+
+	if (d->section != SECTION_BODY || d->outer >= 0 || d->inner >= 0)
+		return at;
+	out = d->envelope->body + d->count;
+	room = d->body_cap - d->count;
+	if (room > (len - at) / 4)
+		room = (len - at) / 4;
+	for (; count < room; count++) {
+		uint16_t pairs[2];
+		unsigned high, low;
+
+		memcpy(pairs, text + at + count * 4, sizeof(pairs));
+		high = d->digits[pairs[0]];
+		low = d->digits[pairs[1]];
+		if (!(high & low & IS_HEX))
+			break;
+		out[count] = (unsigned char)(high << 4 | (low & 15));
+	}
+	d->count += count;
+	return at + count * 4;
+}
+
+static bool ends_line(char c)
+{
+	return c == '\n' || c == '\r';
+}
+
 static int decode_lines(struct decoder *d, const char *text, size_t len, size_t at,
 			const char *name, struct err *err)
 {
-	size_t next;
-
-	for (size_t line = 2; at < len; at = next, line++) {
-		size_t end = line_end(text, len, at, &next);
-
-		at += skip_blanks(text + at, end - at);
-		for (; at < end; at++)
-			if (!put_digit(d, (unsigned char)text[at]))
+	for (size_t line = 2; at < len; line++) {
+		at += skip_blanks(text + at, len - at);
+		for (at = put_body(d, text, at, len); at < len && !ends_line(text[at]);
+		     at = put_body(d, text, at, len)) {
+			if (!put_digit(d, (unsigned char)text[at++]))
 				return err_set(err, ERR_FAIL,
 					       "%s: bad hex at line %zu of the vault", name, line);
+		}
+		at += len - at >= 2 && text[at] == '\r' && text[at + 1] == '\n' ? 2 : 1;
 	}
 	return 0;
 }
@@ -236,6 +293,7 @@ int envelope_parse(struct envelope *out, struct arena *arena, const char *text, 
 	rc = parse_header(out, text + start, end - start, name, err);
 	if (rc)
 		return rc;
+	make_digits(&d);
 	d.body_cap = next < len ? (len - next) / 4 : 0;
 	out->body = arena_alloc(arena, d.body_cap + 1);
 	if (!out->body)
@@ -256,27 +314,61 @@ int envelope_parse(struct envelope *out, struct arena *arena, const char *text, 
 struct encoder {
 	struct buf *out;
 	size_t column;
-	char line[81];
+	char line[COLUMNS + 1];
+	char bytes[256][4]; /* each byte's four digits */
 };
 
 static const char hex_digits[] = "0123456789abcdef";
 
-static void put_outer(struct encoder *e, char byte)
+static void make_bytes(struct encoder *e)
 {
-	e->line[e->column++] = hex_digits[(unsigned char)byte >> 4];
-	e->line[e->column++] = hex_digits[(unsigned char)byte & 15];
-	if (e->column == COLUMNS) {
-		e->line[e->column] = '\n';
-		buf_add(e->out, e->line, COLUMNS + 1);
-		e->column = 0;
+	for (size_t byte = 0; byte < 256; byte++) {
+		unsigned char high = (unsigned char)hex_digits[byte >> 4];
+		unsigned char low = (unsigned char)hex_digits[byte & 15];
+
+		e->bytes[byte][0] = hex_digits[high >> 4];
+		e->bytes[byte][1] = hex_digits[high & 15];
+		e->bytes[byte][2] = hex_digits[low >> 4];
+		e->bytes[byte][3] = hex_digits[low & 15];
+	}
+}
+
+static void end_line(struct encoder *e)
+{
+	e->line[e->column] = '\n';
+	buf_add(e->out, e->line, e->column + 1);
+	e->column = 0;
+}
+
+static void put_digits(struct encoder *e, const char *digits, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		e->line[e->column++] = digits[i];
+		if (e->column == COLUMNS)
+			end_line(e);
 	}
 }
 
 static void put_hex(struct encoder *e, const unsigned char *bytes, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		put_outer(e, hex_digits[bytes[i] >> 4]);
-		put_outer(e, hex_digits[bytes[i] & 15]);
+	while (len) {
+		char *line = e->line + e->column;
+		size_t count = (COLUMNS - e->column) / 4;
+
+		if (!count) {
+			put_digits(e, e->bytes[*bytes++], 4);
+			len--;
+			continue;
+		}
+		if (count > len)
+			count = len;
+		for (size_t i = 0; i < count; i++)
+			memcpy(line + 4 * i, e->bytes[bytes[i]], 4);
+		e->column += 4 * count;
+		if (e->column == COLUMNS)
+			end_line(e);
+		bytes += count;
+		len -= count;
 	}
 }
 
@@ -287,15 +379,14 @@ void envelope_write(struct buf *out, const char *label,
 {
 	struct encoder e = {.out = out};
 
+	make_bytes(&e);
 	buf_addf(out, MAGIC ";%s;AES256%s%s\n", label[0] ? "1.2" : "1.1", label[0] ? ";" : "",
 		 label);
 	put_hex(&e, salt, ENVELOPE_SALT_SIZE);
-	put_outer(&e, '\n');
+	put_digits(&e, BREAK, 2);
 	put_hex(&e, hmac, ENVELOPE_HMAC_SIZE);
-	put_outer(&e, '\n');
+	put_digits(&e, BREAK, 2);
 	put_hex(&e, body, body_len);
-	if (e.column) {
-		e.line[e.column] = '\n';
-		buf_add(out, e.line, e.column + 1);
-	}
+	if (e.column)
+		end_line(&e);
 }

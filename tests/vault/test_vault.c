@@ -159,6 +159,42 @@ START_TEST(inline_text_with_blanks_and_crlf_is_read)
 }
 END_TEST
 
+/* Whole bytes are read at once where they stand in one line, and digit by digit elsewhere. */
+START_TEST(lines_of_any_width_are_read)
+{
+	static const char *const ends[] = {"\n", "\r", "\r\n"};
+	static const size_t widths[] = {1, 2, 3, 4, 5, 7, 79, 81, 83, 4096};
+	char plain[300];
+	struct vault_test t;
+	struct buf changed;
+	size_t len, header;
+	char *text;
+
+	vt_open(&t);
+	for (size_t i = 0; i < sizeof(plain); i++)
+		plain[i] = (char)(i * 7);
+	text = vt_encrypt(&t, plain, sizeof(plain), NULL, &len);
+	header = (size_t)(strchr(text, '\n') - text) + 1;
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]) * 3; i++) {
+		size_t column = 0;
+
+		buf_init(&changed, 1 << 16);
+		buf_add(&changed, text, header);
+		for (const char *c = text + header; *c; c++) {
+			if (*c == '\n')
+				continue;
+			buf_addc(&changed, *c);
+			if (++column % widths[i / 3] == 0)
+				buf_adds(&changed, ends[i % 3]);
+		}
+		check_opens(&t, changed.data, changed.len, plain, sizeof(plain));
+		buf_release(&changed);
+	}
+	free(text);
+	vt_close(&t);
+}
+END_TEST
+
 START_TEST(a_wrong_password_names_its_origin)
 {
 	struct vault_test t, other;
@@ -361,6 +397,7 @@ Suite *vault_suite(void)
 	tcase_add_test(tc, id_match_tries_the_label_alone);
 	tcase_add_test(tc, salt_comes_from_sys_and_differs);
 	tcase_add_test(tc, inline_text_with_blanks_and_crlf_is_read);
+	tcase_add_test(tc, lines_of_any_width_are_read);
 	tcase_add_test(tc, a_wrong_password_names_its_origin);
 	tcase_add_test(tc, no_password_at_all_is_said);
 	tcase_add_loop_test(tc, what_is_no_good_vault_is_refused, 0,
