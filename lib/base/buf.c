@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/huge.h"
 #include "base/utf8.h"
 
 static char empty[1] = "";
@@ -58,6 +59,7 @@ static bool reserve(struct buf *buf, size_t more)
 	}
 	buf->data = data;
 	buf->cap = cap;
+	huge_pages(data, cap);
 	return true;
 }
 

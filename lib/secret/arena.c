@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/huge.h"
 
 #define PAGE	    ((size_t)4096)
 #define REGION_SIZE ((size_t)256 << 10)
@@ -71,10 +72,11 @@ static struct region *add_region(struct arena *arena, size_t size)
 		free(region);
 		return NULL;
 	}
-	/* Best effort, all three: an old kernel or a small RLIMIT_MEMLOCK must not stop the work.
+	/* Best effort, all of it: an old kernel or a small RLIMIT_MEMLOCK must not stop the work.
 	 */
 	(void)madvise(region->base, region->size, MADV_DONTDUMP);
 	(void)madvise(region->base, region->size, MADV_WIPEONFORK);
+	huge_pages(region->base, region->size);
 	(void)mlock(region->base, region->size);
 	region->next = arena->regions;
 	arena->regions = region;
@@ -98,6 +100,31 @@ void *arena_alloc(struct arena *arena, size_t size)
 	region->used += rounded;
 	arena->total += rounded;
 	return at;
+}
+
+/*
+ * A text that has a region of its own moves there in its pages, without a copy that would have to
+ * be wiped. NULL where it has none, or where more may not be locked.
+ */
+static void *grow_in_place(struct arena *arena, const void *data, size_t old, size_t cap)
+{
+	size_t size = (cap + PAGE - 1) / PAGE * PAGE;
+	struct region *region = arena->regions;
+	void *base;
+
+	while (region && region->base != data)
+		region = region->next;
+	if (!region || region->size != old || old <= REGION_SIZE ||
+	    size - old > arena->max - arena->total)
+		return NULL;
+	base = mremap(region->base, old, size, MREMAP_MAYMOVE);
+	if (base == MAP_FAILED)
+		return NULL;
+	arena->total += size - old;
+	region->base = base;
+	region->size = region->used = size;
+	huge_pages(base, size);
+	return base;
 }
 
 int arena_copy(struct secret *out, struct arena *arena, const void *data, size_t len,
@@ -148,14 +175,17 @@ void secret_buf_add(struct secret_buf *buf, const void *data, size_t len)
 
 		while (cap < buf->len + len + 1)
 			cap *= 2;
-		bigger = arena_alloc(buf->arena, cap);
+		bigger = buf->data ? grow_in_place(buf->arena, buf->data, buf->cap, cap) : NULL;
 		if (!bigger) {
-			buf->failed = true;
-			return;
-		}
-		if (buf->len) {
-			memcpy(bigger, buf->data, buf->len);
-			explicit_bzero(buf->data, buf->len);
+			bigger = arena_alloc(buf->arena, cap);
+			if (!bigger) {
+				buf->failed = true;
+				return;
+			}
+			if (buf->len) {
+				memcpy(bigger, buf->data, buf->len);
+				explicit_bzero(buf->data, buf->len);
+			}
 		}
 		buf->data = bigger;
 		buf->cap = cap;
@@ -203,6 +233,10 @@ int secret_read_file(struct secret *out, struct arena *arena, const char *path, 
 		rc = err_sys(err, errno, "cannot read %s", path);
 	else if (!S_ISREG(st.st_mode))
 		rc = err_set(err, ERR_FAIL, "cannot read %s: not a regular file", path);
+	if (!rc && (size_t)st.st_size < max) {
+		buf.data = arena_alloc(arena, (size_t)st.st_size + 1);
+		buf.cap = buf.data ? (size_t)st.st_size + 1 : 0;
+	}
 	while (!rc) {
 		ssize_t got = read(fd, chunk, PAGE * 4);
 

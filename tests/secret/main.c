@@ -132,6 +132,56 @@ START_TEST(a_variable_that_is_not_set_is_said)
 }
 END_TEST
 
+/* Two that grow in turn, with small pieces beside them: each keeps its own. */
+START_TEST(texts_grow_and_keep_what_they_hold)
+{
+	struct arena *large = arena_new((size_t)64 << 20);
+	struct secret_buf bufs[2];
+	struct secret texts[2] = {{0}}, small[64];
+	char line[1000];
+
+	ck_assert_ptr_nonnull(large);
+	for (int i = 0; i < 2; i++)
+		secret_buf_init(&bufs[i], large);
+	for (int round = 0; round < 6000; round++) {
+		for (int i = 0; i < 2; i++) {
+			memset(line, 'a' + (round + i) % 26, sizeof(line));
+			secret_buf_add(&bufs[i], line, sizeof(line));
+		}
+		if (round % 100 == 0)
+			ck_ok(arena_copy(&small[round / 100], large, WORD, strlen(WORD), &err),
+			      &err);
+	}
+	for (int i = 0; i < 2; i++) {
+		ck_ok(secret_buf_done(&texts[i], &bufs[i], "text", &err), &err);
+		ck_assert_uint_eq(texts[i].len, 6000 * sizeof(line));
+		for (size_t round = 0; round < 6000; round++) {
+			memset(line, 'a' + ((int)round + i) % 26, sizeof(line));
+			ck_assert_mem_eq(texts[i].data + round * sizeof(line), line, sizeof(line));
+		}
+		ck_assert_int_eq(texts[i].data[texts[i].len], '\0');
+	}
+	for (int i = 0; i < 60; i++)
+		ck_assert_str_eq(small[i].data, WORD);
+	arena_free(large);
+}
+END_TEST
+
+START_TEST(no_text_grows_beyond_its_arena)
+{
+	struct secret_buf buf;
+	char line[1000];
+
+	memset(line, 'a', sizeof(line));
+	secret_buf_init(&buf, arena);
+	for (int round = 0; round < 2000; round++)
+		secret_buf_add(&buf, line, sizeof(line));
+	ck_assert(buf.failed);
+	ck_assert_int_eq(secret_buf_done(&secret, &buf, "the text", &err), ERR_FAIL);
+	ck_assert_str_eq(err.msg, "the text is too large: secrets take up to 1048576 bytes");
+}
+END_TEST
+
 static Suite *source_suite(void)
 {
 	Suite *suite = suite_create("source");
@@ -145,6 +195,8 @@ static Suite *source_suite(void)
 	tcase_add_test(tcase, what_others_can_read_is_refused);
 	tcase_add_test(tcase, what_is_no_file_is_refused);
 	tcase_add_test(tcase, a_variable_that_is_not_set_is_said);
+	tcase_add_test(tcase, texts_grow_and_keep_what_they_hold);
+	tcase_add_test(tcase, no_text_grows_beyond_its_arena);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
