@@ -24,6 +24,7 @@ int main(int argc, char **argv)
 	size_t count;
 	char ref[256];
 
+	drive_begin();
 	if (argc < 5 || argc % 2 == 0)
 		return 2;
 	count = (size_t)(argc - 3) / 2;

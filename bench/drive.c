@@ -3,15 +3,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "pki/key.h"
 
 #define FILE_MAX ((size_t)512 << 20)
+
+void drive_begin(void)
+{
+	struct err err = {0};
+
+	(void)mallopt(M_PERTURB, 0xa5);
+	secret_harden_process();
+	must(key_harden_process(&err), &err);
+}
 
 void must(int rc, const struct err *err)
 {
@@ -47,6 +60,23 @@ void drive_read(struct buf *out, const char *path)
 
 	buf_init(out, FILE_MAX);
 	must(file_read(out, path, FILE_MAX, &err), &err);
+}
+
+const char *drive_map(const char *path, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct err err = {0};
+	struct stat st;
+	void *text;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		must(err_sys(&err, errno, "%s", path), &err);
+	*len = (size_t)st.st_size;
+	text = mmap(NULL, *len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (text == MAP_FAILED)
+		must(err_sys(&err, errno, "%s", path), &err);
+	(void)close(fd);
+	return text;
 }
 
 void drive_read_secret(struct secret *out, struct arena *arena, const char *path)

@@ -18,8 +18,13 @@ void *must_have(void *memory);
 /* A number of the command line. */
 size_t number(const char *text);
 
+/* As certrotate's own main() does: what is freed is wiped. Before anything else. */
+void drive_begin(void);
+
 /* A whole file; buf_release() it. */
 void drive_read(struct buf *out, const char *path);
+/* The same in place, for as long as the program runs. */
+const char *drive_map(const char *path, size_t *len);
 /* The same into an arena, for keys. */
 void drive_read_secret(struct secret *out, struct arena *arena, const char *path);
 /* Writes a file that is new or replaced, for nobody but us; no fsync. */

@@ -44,6 +44,7 @@ int main(int argc, char **argv)
 	struct certs *certs = NULL;
 	struct err err = {0};
 
+	drive_begin();
 	if (argc != 7)
 		return 2;
 	drive_read(&text, argv[1]);

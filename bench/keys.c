@@ -16,6 +16,7 @@ int main(int argc, char **argv)
 	struct key **keys;
 	size_t count;
 
+	drive_begin();
 	if (argc != 3)
 		return 2;
 	count = number(argv[1]);

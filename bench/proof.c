@@ -212,6 +212,7 @@ int main(int argc, char **argv)
 	struct world world = {0};
 	size_t none;
 
+	drive_begin();
 	if (argc != 5)
 		return 2;
 	sys_init(&world.sys);

@@ -30,12 +30,11 @@ static void do_read(struct arena *arena, const struct vault_passwords *passwords
 {
 	struct secret clear = {0};
 	struct err err = {0};
-	struct buf text;
+	size_t len;
+	const char *text = drive_map(path, &len);
 
-	drive_read(&text, path);
-	must(vault_decrypt(&clear, NULL, arena, text.data, text.len, path, passwords, &err), &err);
+	must(vault_decrypt(&clear, NULL, arena, text, len, path, passwords, &err), &err);
 	must(file_write_all(STDOUT_FILENO, clear.data, clear.len, "standard output", &err), &err);
-	buf_release(&text);
 }
 
 static void do_write(struct arena *arena, const struct vault_passwords *passwords, const char *path,
@@ -58,10 +57,12 @@ static void do_write(struct arena *arena, const struct vault_passwords *password
 int main(int argc, char **argv)
 {
 	struct vault_passwords passwords = VAULT_PASSWORDS_INIT;
-	struct arena *arena = must_have(arena_new(ARENA_MAX));
+	struct arena *arena;
 
+	drive_begin();
 	if (argc < 4)
 		return 2;
+	arena = must_have(arena_new(ARENA_MAX));
 	find_password(&passwords, arena, argv[2]);
 	if (argc == 4 && !strcmp(argv[1], "read"))
 		do_read(arena, &passwords, argv[3]);
