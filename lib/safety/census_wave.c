@@ -11,6 +11,7 @@
 
 /* What was seen of one user. */
 struct seen {
+	int64_t begun, ended;
 	bool switched;
 	const struct sighting *late;  /* a login with another certificate, in the newest sample */
 	const struct sighting *other; /* with anything else, newest */
@@ -51,7 +52,7 @@ static int note_new(struct look *look, struct err *err)
 		char *key;
 
 		if (!is_new(look, sighting) || !strmap_get(&look->users, who(sighting), &user) ||
-		    sighting->last_seen < look->wave->users[user].begun)
+		    sighting->last_seen < look->seen[user].begun)
 			continue;
 		look->seen[user].switched = true;
 		key = place_key(sighting);
@@ -101,7 +102,7 @@ static void note_others(struct look *look)
 		    !strmap_get(&look->users, who(sighting), &user))
 			continue;
 		seen = &look->seen[user];
-		if (is_late(look, sighting, look->wave->users[user].ended))
+		if (is_late(look, sighting, seen->ended))
 			seen->late = sighting;
 		if (!seen->other || sighting->last_seen > seen->other->last_seen)
 			seen->other = sighting;
@@ -136,7 +137,7 @@ static int say(struct findings *out, const struct look *look, size_t number, str
 
 	if (seen->switched && !seen->late)
 		return 0;
-	sys_time_text(seen->switched ? user->ended : user->begun, since);
+	sys_time_text(seen->switched ? seen->ended : seen->begun, since);
 	subject = str_fmt("client %s", user->name);
 	advice = str_fmt(
 		"see what application %s does; where the census cannot see it, 'certrotate "
@@ -166,6 +167,35 @@ static int say(struct findings *out, const struct look *look, size_t number, str
 	return rc;
 }
 
+static int note_users(struct look *look, struct err *err)
+{
+	const struct census_wave *wave = look->wave;
+	int rc = 0;
+
+	for (size_t i = 0; i < wave->count && !rc; i++) {
+		const struct census_wave_user *user = &wave->users[i];
+		size_t first = i;
+
+		if (!strmap_get(&look->users, user->name, &first)) {
+			rc = strmap_put(&look->users, user->name, i, err);
+			look->seen[i] = (struct seen){.begun = user->begun, .ended = user->ended};
+			continue;
+		}
+		if (user->begun < look->seen[first].begun)
+			look->seen[first].begun = user->begun;
+		if (user->ended > look->seen[first].ended)
+			look->seen[first].ended = user->ended;
+	}
+	return rc;
+}
+
+static bool is_first(const struct look *look, size_t number)
+{
+	size_t first = number;
+
+	return strmap_get(&look->users, look->wave->users[number].name, &first) && first == number;
+}
+
 int census_wave_check(struct findings *out, const struct census_wave *wave, struct err *err)
 {
 	struct look look = {.wave = wave, .users = STRMAP_INIT, .places = STRMAP_INIT};
@@ -174,13 +204,12 @@ int census_wave_check(struct findings *out, const struct census_wave *wave, stru
 	look.seen = calloc(wave->count + 1, sizeof(*look.seen));
 	if (!look.seen)
 		return err_nomem(err);
-	for (size_t i = 0; i < wave->count && !rc; i++)
-		rc = strmap_put(&look.users, wave->users[i].name, i, err);
+	rc = note_users(&look, err);
 	rc = rc ? rc : note_new(&look, err);
 	if (!rc && wave->census->sample_count)
 		note_others(&look);
 	for (size_t i = 0; i < wave->count && !rc; i++)
-		rc = say(out, &look, i, err);
+		rc = is_first(&look, i) ? say(out, &look, i, err) : 0;
 	free(look.seen);
 	strmap_release(&look.users);
 	strmap_release(&look.places);

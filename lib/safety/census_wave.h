@@ -24,7 +24,10 @@ struct census_wave_user {
 	int64_t ended; /* when all was done for it: a later login with another one is a refusal */
 };
 
-/* All borrowed. */
+/*
+ * All borrowed. A user of several applications is one: from the first moment to the last, and the
+ * finding names the first of them.
+ */
 struct census_wave {
 	const struct census *census;
 	const struct census_wave_user *users;

@@ -165,6 +165,26 @@ START_TEST(each_user_of_the_wave_is_asked_for)
 }
 END_TEST
 
+/* Of several applications: it is seen once, and has all the time that they had. */
+START_TEST(a_user_of_two_applications_is_one)
+{
+	const struct census_wave_user both[] = {{"app", "shop", BEGUN, ENDED},
+						{"app", "reports", BEGUN - 30, ENDED + 30}};
+	const struct census_wave wave = {
+		.census = &census, .users = both, .count = 2, .keep = "g2", .now = NOW};
+
+	(void)saw("app", "g1", BEGUN - 500, BEGUN - 400);
+	ck_ok(census_wave_check(&found, &wave, &err), &err);
+	ck_assert_uint_eq(found.count, 1);
+	ck_contains(found.items[0].advice, "see what application shop does");
+	findings_release(&found);
+	(void)saw("app", "g2", BEGUN - 20, BEGUN - 20);
+	saw("app", "g1", ENDED + 20, NOW)->address = TEXT("10.0.4.8");
+	ck_ok(census_wave_check(&found, &wave, &err), &err);
+	ck_assert_uint_eq(found.count, 0);
+}
+END_TEST
+
 Suite *census_wave_suite(void)
 {
 	Suite *suite = suite_create("census wave");
@@ -172,6 +192,7 @@ Suite *census_wave_suite(void)
 
 	tcase_add_checked_fixture(all, setup, teardown);
 	tcase_add_test(all, who_logs_in_with_the_new_one_has_switched);
+	tcase_add_test(all, a_user_of_two_applications_is_one);
 	tcase_add_test(all, a_session_from_before_that_is_still_open_counts);
 	tcase_add_test(all, who_was_seen_with_the_new_one_only_before_has_not);
 	tcase_add_test(all, what_was_seen_instead_is_said);
