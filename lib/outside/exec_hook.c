@@ -166,6 +166,7 @@ static int run_child(struct run *run, struct err *err)
 		.cwd = hook->directory,
 		.input = hook->input,
 		.input_len = hook->input_len,
+		.hide = &hook->secret,
 		.out = {.data = on_output, .ctx = run},
 		.err_to_out = true,
 		.finishes = true,
@@ -201,6 +202,7 @@ int exec_hook_run(struct exec_hook_result *result, const struct exec_hook *hook,
 	buf_init(&run.filtered, PIECE_MAX);
 	buf_init(&run.plain, PIECE_MAX);
 	filter_init(&run.filter, add_filtered, &run);
+	filter_hide(&run.filter, &hook->secret);
 	rc = open_log(&run, err);
 	if (!rc) {
 		rc = run_child(&run, err);

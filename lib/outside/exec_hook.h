@@ -17,6 +17,7 @@
 #include "base/strs.h"
 #include "base/sys.h"
 #include "proc/loop.h"
+#include "secret/arena.h"
 
 #define EXEC_HOOK_LOG_MAX ((size_t)8 << 20)
 
@@ -29,6 +30,7 @@ struct exec_hook {
 	const struct strs *hidden;  /* names of variables that it does not inherit */
 	const void *input;	    /* fed to its standard input; NULL: /dev/null */
 	size_t input_len;
+	struct secret secret; /* is taken out of what it prints: the passphrase; data NULL: none */
 	int64_t deadline_s;
 	const char *removes;	/* a folder that goes when we are killed; NULL: none */
 	const char *log_path;	/* made with mode 0600 in a folder that is there; NULL: none */

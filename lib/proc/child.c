@@ -407,6 +407,7 @@ int child_start(struct child **out, struct loop *loop, const struct child_spec *
 	child->out.fd = child->err.fd = -1;
 	set_spec(child, spec);
 	filter_init(&child->tail_filter, add_tail, &child->result);
+	filter_hide(&child->tail_filter, spec->hide);
 	child->err.tailed = true;
 	child->out.tailed = spec->err_to_out && !child->spec.out.arena;
 	child->started = loop_now(loop);

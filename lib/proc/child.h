@@ -62,6 +62,7 @@ struct child_spec {
 	bool finishes;
 	bool guard; /* when we are killed its whole group ends, not the leader alone */
 	const char *guard_removes; /* a folder that goes with it then; NULL: none */
+	const struct secret *hide; /* what the tail must not hold (filter_hide); NULL: nothing */
 	mode_t umask;		   /* 0: ours (secret_harden_process makes that 077) */
 	int64_t deadline_ms;	   /* 0: CHILD_DEADLINE_MS */
 	int64_t grace_ms;	   /* between SIGTERM and SIGKILL; 0: CHILD_GRACE_MS */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "secret/arena.h"
+
 #define END	  "-----END"
 #define LABEL	  "PRIVATEKEY"
 #define DASHES	  5
@@ -40,12 +42,67 @@ void filter_init(struct filter *filter, void (*emit)(void *ctx, const char *data
 	filter->state = TEXT;
 }
 
+void filter_hide(struct filter *filter, const struct secret *secret)
+{
+	filter->secret = secret && secret->len ? secret : NULL;
+	filter->secret_at = 0;
+}
+
+/* The longest beginning of the secret in which its first len bytes, followed by c, end. */
+static size_t fall_back(const struct secret *secret, size_t len, char c)
+{
+	for (size_t next = len; next > 0; next--) {
+		if (secret->data[next - 1] == c &&
+		    !memcmp(secret->data, secret->data + len - (next - 1), next - 1))
+			return next;
+	}
+	return 0;
+}
+
+/* What is held back of a secret is its own beginning, so it needs no copy. */
+static void emit_hiding(struct filter *filter, const char *data, size_t len)
+{
+	const struct secret *secret = filter->secret;
+
+	for (const char *end = data + len; data < end; data++) {
+		size_t at = filter->secret_at, next;
+
+		if (!at && *data != secret->data[0]) {
+			const char *first = memchr(data, secret->data[0], (size_t)(end - data));
+			size_t plain = (size_t)((first ? first : end) - data);
+
+			filter->emit(filter->ctx, data, plain);
+			data += plain - 1;
+			continue;
+		}
+		next = *data == secret->data[at] ? at + 1 : fall_back(secret, at, *data);
+		/* What cannot be a part of it any more is given out. */
+		if (next <= at)
+			filter->emit(filter->ctx, secret->data, next ? at + 1 - next : at);
+		if (!next)
+			filter->emit(filter->ctx, data, 1);
+		filter->secret_at = next;
+		if (next == secret->len) {
+			filter->emit(filter->ctx, FILTER_HIDDEN, sizeof(FILTER_HIDDEN) - 1);
+			filter->secret_at = 0;
+		}
+	}
+}
+
+static void emit(struct filter *filter, const char *data, size_t len)
+{
+	if (filter->secret)
+		emit_hiding(filter, data, len);
+	else
+		filter->emit(filter->ctx, data, len);
+}
+
 /* The first len of the held bytes are ordinary text. */
 static void give_held(struct filter *filter, size_t len)
 {
 	if (!len)
 		return;
-	filter->emit(filter->ctx, filter->held, len);
+	emit(filter, filter->held, len);
 	filter->held_len -= len;
 	memmove(filter->held, filter->held + len, filter->held_len);
 }
@@ -79,7 +136,7 @@ static void remove_key(struct filter *filter, enum state state)
 {
 	drop_held(filter);
 	filter->removed++;
-	filter->emit(filter->ctx, FILTER_REMOVED, sizeof(FILTER_REMOVED) - 1);
+	emit(filter, FILTER_REMOVED, sizeof(FILTER_REMOVED) - 1);
 	filter->state = (int)state;
 	filter->line = LINE_KEY;
 	filter->dashes = filter->matched = filter->run = 0;
@@ -163,7 +220,7 @@ static void key_line_char(struct filter *filter, char c)
 			filter->line = LINE_TEXT;
 		filter->held[filter->held_len++] = c;
 		if (filter->line == LINE_TEXT && (c == '\n' || filter->held_len == FILTER_HOLD)) {
-			filter->emit(filter->ctx, "\n", 1);
+			emit(filter, "\n", 1);
 			look_again(filter);
 			return;
 		}
@@ -236,7 +293,7 @@ static void footer_char(struct filter *filter, char c)
 	drop_held(filter);
 	filter->state = TEXT;
 	if (c == '\n')
-		filter->emit(filter->ctx, "\n", 1);
+		emit(filter, "\n", 1);
 }
 
 static void base64_char(struct filter *filter, char c)
@@ -269,7 +326,7 @@ void filter_feed(struct filter *filter, const char *data, size_t len)
 			size_t plain = plain_len(data, (size_t)(end - data));
 
 			if (plain)
-				filter->emit(filter->ctx, data, plain);
+				emit(filter, data, plain);
 			data += plain;
 			if (data == end)
 				return;
@@ -298,7 +355,7 @@ void filter_feed(struct filter *filter, const char *data, size_t len)
 void filter_end(struct filter *filter)
 {
 	if (filter->state == KEY && filter->line == LINE_TEXT) {
-		filter->emit(filter->ctx, "\n", 1);
+		emit(filter, "\n", 1);
 		look_again(filter);
 	}
 	while (filter->state == HEADER)
@@ -307,6 +364,9 @@ void filter_end(struct filter *filter)
 		give_held(filter, filter->held_len);
 	drop_held(filter);
 	filter->state = TEXT;
+	if (filter->secret_at)
+		filter->emit(filter->ctx, filter->secret->data, filter->secret_at);
+	filter->secret_at = 0;
 }
 
 static void add_to_buf(void *ctx, const char *data, size_t len)

@@ -19,9 +19,14 @@
 #include "base/buf.h"
 
 #define FILTER_REMOVED "[private key removed]"
+#define FILTER_HIDDEN  "[passphrase removed]"
 #define FILTER_HOLD    256
 
+struct secret;
+
 struct filter {
+	const struct secret *secret; /* see filter_hide */
+	size_t secret_at;	     /* how much of it the last bytes were */
 	void (*emit)(void *ctx, const char *data, size_t len);
 	void *ctx;
 	size_t removed; /* keys so far */
@@ -36,7 +41,13 @@ struct filter {
 
 void filter_init(struct filter *filter, void (*emit)(void *ctx, const char *data, size_t len),
 		 void *ctx);
-/* At most FILTER_HOLD bytes are held back until more comes or filter_end is called. */
+/*
+ * From now on that text goes as well, wherever it stands whole: "[passphrase removed]". Borrowed
+ * until filter_end; of no length, or NULL: nothing.
+ */
+void filter_hide(struct filter *filter, const struct secret *secret);
+/* At most FILTER_HOLD bytes, and a part of what filter_hide took, are held back until more comes or
+ * filter_end is called. */
 void filter_feed(struct filter *filter, const char *data, size_t len);
 /* The end of the stream: what was held is given out, unless it may belong to a key. */
 void filter_end(struct filter *filter);

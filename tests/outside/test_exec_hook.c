@@ -16,6 +16,7 @@ static const char *root;
 static char *log_path;
 static struct exec_hook_result result;
 static struct strs command, env;
+static struct secret hidden;
 
 static void setup(void)
 {
@@ -23,6 +24,7 @@ static void setup(void)
 	log_path = test_path("log");
 	err_clear(&err);
 	command = env = (struct strs)STRS_INIT;
+	hidden = (struct secret){.data = NULL};
 }
 
 static void teardown(void)
@@ -96,6 +98,7 @@ static int run(const char *script, int64_t deadline)
 				 .env = &env,
 				 .input = INPUT,
 				 .input_len = strlen(INPUT),
+				 .secret = hidden,
 				 .deadline_s = deadline,
 				 .log_path = log_path};
 
@@ -198,6 +201,22 @@ START_TEST(a_key_that_it_prints_is_taken_out)
 }
 END_TEST
 
+/* As "sh -x" does it. */
+START_TEST(the_passphrase_that_it_prints_is_taken_out)
+{
+	char *text;
+	size_t len;
+
+	hidden = (struct secret){(char *)(uintptr_t)INPUT, strlen(INPUT) - 1};
+	ck_assert_int_eq(run("read -r pass; echo \"+ pass=$pass\"; exit 1", 10), ERR_FAIL);
+	ck_assert_str_eq(err.msg, "announce: exit code 1: + pass=[passphrase removed]");
+	text = test_read(log_path, &len);
+	ck_contains(text, "+ pass=[passphrase removed]\n");
+	ck_assert_ptr_null(strstr(text, "battery"));
+	free(text);
+}
+END_TEST
+
 START_TEST(a_log_that_cannot_be_written_stops_it)
 {
 	char *done = test_path("done");
@@ -227,6 +246,7 @@ Suite *exec_hook_suite(void)
 	tcase_add_test(all, a_signal_is_said);
 	tcase_add_test(all, output_without_end_is_cut);
 	tcase_add_test(all, a_key_that_it_prints_is_taken_out);
+	tcase_add_test(all, the_passphrase_that_it_prints_is_taken_out);
 	tcase_add_test(all, a_log_that_cannot_be_written_stops_it);
 	suite_add_tcase(suite, all);
 	return suite;

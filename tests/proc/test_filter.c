@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proc/filter.h"
+#include "secret/arena.h"
 #include "tests/proc/suites.h"
 
 #define B	   "-----BEGIN "
@@ -287,6 +288,69 @@ START_TEST(colors_stay_for_a_terminal)
 }
 END_TEST
 
+/* ---- a secret */
+
+/* What a simple search makes of it. */
+static void replace_all(struct buf *out, const char *text, size_t len, const struct secret *secret)
+{
+	for (size_t at = 0; at < len;) {
+		if (len - at >= secret->len && !memcmp(text + at, secret->data, secret->len)) {
+			buf_adds(out, FILTER_HIDDEN);
+			at += secret->len;
+		} else {
+			buf_addc(out, text[at++]);
+		}
+	}
+}
+
+static const char *const hidden[] = {"a", "ab", "aab", "abab", "aabaa", "aaaa", "abaabab"};
+
+START_TEST(a_secret_goes_wherever_it_stands_and_is_cut)
+{
+	const struct secret secret = {(char *)(uintptr_t)hidden[_i], strlen(hidden[_i])};
+	char text[40];
+
+	for (int i = 0; i < 3000; i++) {
+		size_t len = (size_t)(rand() % 40), piece = (size_t)(rand() % 7) + 1;
+		struct buf want, got;
+		struct filter filter;
+
+		for (size_t k = 0; k < len; k++)
+			text[k] = rand() % 3 ? 'a' : 'b';
+		buf_init(&want, 4096);
+		buf_init(&got, 4096);
+		replace_all(&want, text, len, &secret);
+		filter_init(&filter, add, &got);
+		filter_hide(&filter, &secret);
+		for (size_t at = 0; at < len; at += piece)
+			filter_feed(&filter, text + at, piece < len - at ? piece : len - at);
+		filter_end(&filter);
+		ck_assert_uint_eq(got.len, want.len);
+		ck_assert(!want.len || !memcmp(got.data, want.data, want.len));
+		buf_release(&want);
+		buf_release(&got);
+	}
+}
+END_TEST
+
+START_TEST(a_secret_and_a_key_go_both)
+{
+	const struct secret secret = {(char *)(uintptr_t) "B-secret", 8};
+	struct filter filter;
+	struct buf got;
+
+	buf_init(&got, 4096);
+	filter_init(&filter, add, &got);
+	filter_hide(&filter, &secret);
+	filter_feed(&filter, "+ pass=B-secr", 13);
+	filter_feed(&filter, "et\n" B "PRIVATE KEY" D "\nB-secret\n" E "PRIVATE KEY" D "\nB-sec",
+		    strlen("et\n" B "PRIVATE KEY" D "\nB-secret\n" E "PRIVATE KEY" D "\nB-sec"));
+	filter_end(&filter);
+	ck_assert_str_eq(got.data, "+ pass=" FILTER_HIDDEN "\n" MARK "\nB-sec");
+	buf_release(&got);
+}
+END_TEST
+
 Suite *filter_suite(void)
 {
 	Suite *suite = suite_create("proc/filter");
@@ -298,6 +362,9 @@ Suite *filter_suite(void)
 	tcase_add_loop_test(tc, random_bytes_give_the_same_however_they_are_cut, 0, 10);
 	tcase_add_test(tc, controls_are_stripped);
 	tcase_add_test(tc, colors_stay_for_a_terminal);
+	tcase_add_loop_test(tc, a_secret_goes_wherever_it_stands_and_is_cut, 0,
+			    sizeof(hidden) / sizeof(hidden[0]));
+	tcase_add_test(tc, a_secret_and_a_key_go_both);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
