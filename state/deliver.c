@@ -172,8 +172,7 @@ static bool has_servers(const struct generation *gen, const char *authority)
 	return false;
 }
 
-/* A client verifies servers with the chains of the authorities that servers' certificates have. */
-static int collect_bundle(struct bundle *out, const struct target *target, struct err *err)
+int deliver_bundle(struct bundle *out, const struct target *target, struct err *err)
 {
 	const struct generation *gen = target->old_gen;
 	int rc = 0;
@@ -350,7 +349,7 @@ static int collect_and_write(struct delivered *out, struct session *session,
 	int rc = open_source(&source, session, rule, options, err);
 
 	rc = rc ? rc : collect_users(&in, &users, source.target, app, session, err);
-	rc = rc ? rc : collect_bundle(&bundle, source.target, err);
+	rc = rc ? rc : deliver_bundle(&bundle, source.target, err);
 	if (!rc) {
 		in.bundle = &bundle;
 		out->state = source.target->state;

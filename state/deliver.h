@@ -24,6 +24,7 @@
 #include "outside/delivery.h"
 #include "state/session.h"
 #include "state/table.h"
+#include "state/target.h"
 
 #define DELIVER_PRESENT "present" /* in the place of a phase's name */
 
@@ -66,6 +67,11 @@ struct delivered {
  */
 int deliver_write(struct delivered *out, struct session *session, const struct application *app,
 		  const char *folder, const struct deliver_options *options, struct err *err);
+/*
+ * What a client has to trust: the chains of the authorities that servers' certificates have.
+ * ERR_FAIL where no server has one. bundle_release() it in any case.
+ */
+int deliver_bundle(struct bundle *out, const struct target *target, struct err *err);
 /* The phase's name, or DELIVER_PRESENT. */
 const char *deliver_name(const struct delivered *delivered);
 void delivered_release(struct delivered *delivered);

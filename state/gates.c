@@ -19,7 +19,7 @@ enum phase gates_ack_phase(const struct store *store)
 }
 
 /* "AUTHORITY/NAME" is not what an application knows: any authority's leaf of that name counts. */
-static bool has_client(const struct generation *gen, const char *user)
+bool gates_has_client(const struct generation *gen, const char *user)
 {
 	for (size_t a = 0; a < gen->authority_count; a++) {
 		const struct gen_leaf *leaf = generation_leaf(gen, gen->authorities[a].name, user);
@@ -33,7 +33,7 @@ static bool has_client(const struct generation *gen, const char *user)
 bool gates_concerns(const struct application *app, const struct generation *gen)
 {
 	for (size_t i = 0; i < app->users.count; i++) {
-		if (has_client(gen, app->users.items[i]))
+		if (gates_has_client(gen, app->users.items[i]))
 			return true;
 	}
 	return false;

@@ -51,7 +51,9 @@ int gates_say_survivors(struct findings *out, const struct census *census,
 /* Which phase an application's word would be about now: PHASE_TRUST, PHASE_CLIENTS, or PHASE__MAX
  * where nothing waits for it. */
 enum phase gates_ack_phase(const struct store *store);
-/* Whether one of the application's users has a client leaf in that generation. */
+/* Whether that user has a client leaf in that generation, whichever authority's it is. */
+bool gates_has_client(const struct generation *gen, const char *user);
+/* Whether one of the application's users has. */
 bool gates_concerns(const struct application *app, const struct generation *gen);
 
 #endif

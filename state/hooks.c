@@ -146,6 +146,21 @@ char *hook_text(const struct hook *hook)
 	return out;
 }
 
+int hook_list_texts(struct strs *out, const struct hook_list *list, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < list->count && !rc; i++) {
+		const struct application *app = list->items[i].app;
+		char *text = hook_text(list->items[i].hook);
+
+		rc = text ? strs_addf(out, err, "wave %u: %s: %s", app->wave, app->name, text)
+			  : err_nomem(err);
+		free(text);
+	}
+	return rc;
+}
+
 /* Times compare as texts. */
 const struct json *hooks_word(const struct store *store, const char *app)
 {

@@ -45,6 +45,8 @@ const struct hooks *hooks_of(const struct application *app, enum phase phase);
 int hooks_list(struct hook_list *out, const struct session *session, enum phase phase,
 	       enum direction direction, const struct generation *gen, struct err *err);
 void hook_list_release(struct hook_list *list);
+/* "wave 2: shop: exec hooks/reload" of each. */
+int hook_list_texts(struct strs *out, const struct hook_list *list, struct err *err);
 /* What it does, in a line: "exec hooks/reload --now", "webhook https://hooks.example.com"; free()
  * it. Of an address no more than its host: the rest may be a secret. */
 char *hook_text(const struct hook *hook);

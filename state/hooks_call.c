@@ -8,6 +8,7 @@
 #include "outside/exec_hook.h"
 #include "proc/scratch.h"
 #include "state/deliver.h"
+#include "state/gates.h"
 #include "state/hooks_impl.h"
 #include "state/play.h"
 #include "state/receiver.h"
@@ -76,15 +77,8 @@ static int users_of(struct strs *out, const struct hook_call *call, struct err *
 	int rc = 0;
 
 	for (size_t i = 0; i < users->count && !rc; i++) {
-		bool here = false;
-
-		for (size_t a = 0; a < gen->authority_count && !here; a++) {
-			const struct gen_leaf *leaf = generation_leaf(gen, gen->authorities[a].name,
-								      users->items[i]);
-
-			here = leaf && leaf->kind == LEAF_CLIENT;
-		}
-		rc = here ? strs_add(out, users->items[i], err) : 0;
+		if (gates_has_client(gen, users->items[i]))
+			rc = strs_add(out, users->items[i], err);
 	}
 	return rc;
 }
@@ -100,6 +94,7 @@ static int environment(struct strs *out, const struct hook_call *call,
 	buf_init(&names, BUF_TEXT_MAX);
 	for (size_t i = 0; i < users.count; i++)
 		buf_addf(&names, "%s%s", i ? "\n" : "", users.items[i]);
+	rc = rc ? rc : buf_check(&names, "the list of users", err);
 	rc = rc ? rc : strs_addf(out, err, "CERTROTATE_ENVIRONMENT=%s", run->session->env->name);
 	rc = rc ? rc : strs_addf(out, err, "CERTROTATE_PHASE=%s", phase_name(run->plan->row.phase));
 	rc = rc ? rc
@@ -158,6 +153,7 @@ int hooks_call_exec(struct hook_call *call, struct err *err)
 					 .hidden = &session->config->secret_variables,
 					 .input = input.data,
 					 .input_len = input.len,
+					 .secret = given.delivered.passphrase,
 					 .deadline_s = hook->deadline,
 					 .removes = given.scratch.path,
 					 .log_path = call->log_path,
@@ -266,25 +262,14 @@ static struct json *certificates_json(const struct hook_call *call, const struct
 	return array;
 }
 
-/* What a client has to trust: the bundles of the authorities that have servers. */
-static void add_bundle(struct buf *out, const struct target *target)
+static int add_bundle(struct buf *out, const struct target *target, struct err *err)
 {
-	const struct generation *gen = target->old_gen;
+	struct bundle bundle = BUNDLE_INIT;
+	int rc = deliver_bundle(&bundle, target, err);
 
-	for (size_t a = 0; gen && a < gen->authority_count; a++) {
-		bool serves = false;
-
-		for (size_t i = 0; i < gen->leaf_count && !serves; i++)
-			serves = gen->leaves[i].kind == LEAF_SERVER &&
-				 !strcmp(gen->leaves[i].authority, gen->authorities[a].name);
-		if (serves) {
-			struct target_value value = target_chain(target, gen->authorities[a].name);
-
-			buf_add(out, value.text, value.len);
-			if (value.len && value.text[value.len - 1] != '\n')
-				buf_addc(out, '\n');
-		}
-	}
+	rc = rc ? rc : bundle_to_pem(out, &bundle, err);
+	bundle_release(&bundle);
+	return rc;
 }
 
 int hooks_body(struct buf *out, const struct hook_call *call, struct err *err)
@@ -298,7 +283,7 @@ int hooks_body(struct buf *out, const struct hook_call *call, struct err *err)
 	buf_init(&bundle, BUF_TEXT_MAX);
 	for (size_t i = 0; i < users.count; i++)
 		(void)js_push_str(names, users.items[i]);
-	add_bundle(&bundle, target_of(run));
+	rc = rc ? rc : add_bundle(&bundle, target_of(run), err);
 	(void)js_set_int(root, "version", 1);
 	(void)js_set_str(root, "environment", run->session->env->name);
 	(void)js_set_str(root, "phase", phase_name(run->plan->row.phase));

@@ -17,6 +17,9 @@ struct hooks_run {
 	int64_t started;       /* when this run of the program came to the hooks */
 	struct strs waits_of;  /* applications whose word is waited for */
 	const char *waits_for; /* the first one's text; borrowed */
+	unsigned seen_to;      /* the wave up to which all were seen switched by this run */
+	struct strs failed;    /* applications that an emergency goes on without */
+	struct err failure;    /* the first one's */
 };
 
 /* The generation whose users count: the new one, where there is one. */

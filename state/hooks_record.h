@@ -16,10 +16,11 @@
 #include "state/session.h"
 
 /* A run's "outcome". */
-#define HOOK_BEGUN  "begun"
-#define HOOK_ENDED  "ended"
-#define HOOK_FAILED "failed"
-#define HOOK_WAITS  "waits" /* for an application's word */
+#define HOOK_BEGUN	"begun"
+#define HOOK_ENDED	"ended"
+#define HOOK_FAILED	"failed"
+#define HOOK_WAITS	"waits"	     /* for an application's word */
+#define HOOK_TAKEN_BACK "taken back" /* with its wave, while it waited */
 
 struct hooks_record {
 	char *path;

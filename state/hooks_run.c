@@ -36,6 +36,7 @@ void hooks_run_close(struct hooks_run *run)
 	hooks_record_release(&run->record);
 	hook_list_release(&run->list);
 	strs_release(&run->waits_of);
+	strs_release(&run->failed);
 }
 
 /* ---- keys */
@@ -220,6 +221,20 @@ static bool waits_for_word(const struct hooks_run *run)
 	return run->plan->row.phase != PHASE_EMERGENCY && !run->takes_back;
 }
 
+/* What was waited for when its wave was taken back is asked for anew, if at all. */
+static void wait_no_more(struct hooks_run *run, const struct hook_item *item)
+{
+	for (const char *key = js_first_key(run->record.runs); key;
+	     key = js_next_key(run->record.runs, key)) {
+		struct json *one = js_get(run->record.runs, key);
+
+		if (!strcmp(js_str(one, "outcome", ""), HOOK_WAITS) &&
+		    !strcmp(js_str(one, "application", ""), item->app->name) &&
+		    !strcmp(js_str(one, "hook", ""), item->hook->name))
+			(void)js_set_str(one, "outcome", HOOK_TAKEN_BACK);
+	}
+}
+
 static int run_manual(struct hooks_run *run, const struct hook_item *item, const char *key,
 		      struct err *err)
 {
@@ -239,6 +254,8 @@ static int run_manual(struct hooks_run *run, const struct hook_item *item, const
 	}
 	if (!word)
 		show_text(run, item);
+	if (run->takes_back)
+		wait_no_more(run, item);
 	rc = keep(run, item, key, HOOK_ENDED, &record, err);
 	if (!rc && word) {
 		const char *who = js_str(word, "who", "");
@@ -370,7 +387,9 @@ static int run_program(struct hooks_run *run, const struct hook_item *item, cons
 	log_line(session->log, LOG_INFO, "%s: hook '%s' of application %s (wave %u)",
 		 phase_name(run->plan->row.phase), item->hook->name, item->app->name,
 		 item->app->wave);
-	loop_stop_finishing(session->stop, FINISHING);
+	/* A request is not: it is sent again, with the same key. */
+	if (item->hook->kind != HOOK_WEBHOOK)
+		loop_stop_finishing(session->stop, FINISHING);
 	rc = call_kind(&call, err);
 	loop_stop_finishing(session->stop, NULL);
 	note_result(&call, rc, err);

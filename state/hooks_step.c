@@ -72,6 +72,20 @@ static int check_one(struct session *session, const struct plan *plan, const str
 	return rc;
 }
 
+static int check_list(struct session *session, const struct plan *plan,
+		      const struct hook_list *list, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < list->count && !rc; i++) {
+		rc = check_one(session, plan, list->items[i].hook, err);
+		if (rc)
+			err_prefix(err, "hook '%s' of application %s", list->items[i].hook->name,
+				   list->items[i].app->name);
+	}
+	return rc;
+}
+
 int step_check_hooks(struct session *session, const struct plan *plan, struct err *err)
 {
 	struct hook_list list = {.items = NULL};
@@ -80,12 +94,7 @@ int step_check_hooks(struct session *session, const struct plan *plan, struct er
 	if (plan->has_new || plan->has_old)
 		rc = hooks_list(&list, session, plan->row.phase, plan->row.direction,
 				hooks_generation(plan), err);
-	for (size_t i = 0; i < list.count && !rc; i++) {
-		rc = check_one(session, plan, list.items[i].hook, err);
-		if (rc)
-			err_prefix(err, "hook '%s' of application %s", list.items[i].hook->name,
-				   list.items[i].app->name);
-	}
+	rc = rc ? rc : check_list(session, plan, &list, err);
 	hook_list_release(&list);
 	return rc;
 }
@@ -148,15 +157,53 @@ static bool has_work(const struct hooks_run *run, size_t from, size_t to)
 	return false;
 }
 
+/* In an emergency everybody is cut off until his own hooks have run: nobody waits for a failure. */
+static int run_without(struct hooks_run *run, const struct hook_item *item, struct err *err)
+{
+	struct err failure = {0};
+	int rc;
+
+	if (strs_has(&run->failed, item->app->name))
+		return 0;
+	rc = hooks_run_item(run, item, &failure);
+	if (rc != ERR_FAIL && rc != ERR_USAGE) {
+		if (rc && err)
+			*err = failure;
+		return rc;
+	}
+	log_line(run->session->log, LOG_WARNING, "%s", failure.msg);
+	if (!run->failed.count)
+		run->failure = failure;
+	return strs_add(&run->failed, item->app->name, err);
+}
+
+static int say_failed(const struct hooks_run *run, struct err *err)
+{
+	char names[512];
+
+	if (!run->failed.count)
+		return 0;
+	if (err)
+		*err = run->failure;
+	strs_join(&run->failed, NAMES_SHOWN, names, sizeof(names));
+	if (run->failed.count > 1)
+		err_prefix(err, "hooks of %zu applications failed (%s), the first",
+			   run->failed.count, names);
+	return run->failure.code;
+}
+
 /* Who waits for a person does not hold up the others of its wave, only its own hooks. */
 static int run_wave(struct hooks_run *run, size_t from, size_t to, struct err *err)
 {
+	bool emergency = run->plan->row.phase == PHASE_EMERGENCY;
 	int rc = hooks_wave_gate(run, run->list.items[from].app->wave, err);
 
 	for (size_t i = from; i < to && !rc; i++) {
 		const struct hook_item *item = &run->list.items[i];
 
-		if (!strs_has(&run->waits_of, item->app->name))
+		if (emergency)
+			rc = run_without(run, item, err);
+		else if (!strs_has(&run->waits_of, item->app->name))
 			rc = hooks_run_item(run, item, err);
 	}
 	return rc || !run->waits_of.count ? rc : say_waits(run, err);
@@ -173,6 +220,7 @@ int step_hooks(struct session *session, struct plan *plan, struct err *err)
 		if (!rc && has_work(&run, from, to))
 			rc = run_wave(&run, from, to, err);
 	}
+	rc = rc ? rc : say_failed(&run, err);
 	hooks_run_close(&run);
 	return rc;
 }
@@ -298,7 +346,8 @@ static int say_summary(struct plan *plan, const struct hooks_run *run, unsigned 
 		return rc ? rc : err_nomem(err);
 	free(plan->summary);
 	plan->summary = summary;
-	return rc;
+	strs_release(&plan->hooks);
+	return rc ? rc : hook_list_texts(&plan->hooks, &run->list, err);
 }
 
 /* Their words were about what is taken back. */
@@ -360,6 +409,7 @@ static int revert_wave(struct session *session, unsigned wave, const struct run_
 		return rc;
 	rc = hooks_run_open(&run, session, &plan, DIRECTION_BACK, err);
 	rc = rc ? rc : keep_wave(&run, wave, err);
+	rc = rc ? rc : check_list(session, &plan, &run.list, err);
 	rc = rc ? rc : say_summary(&plan, &run, wave, err);
 	if (!rc && options->confirm && !options->confirm(options->ctx, &plan))
 		rc = err_set(err, ERR_STOPPED, "not confirmed: nothing was changed");

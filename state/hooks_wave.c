@@ -2,7 +2,6 @@
 /* A wave begins once those before it were seen switched: see hooks.h and safety/census_wave.h. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "proc/loop.h"
 #include "safety/census_wave.h"
@@ -52,12 +51,46 @@ static void times_of(struct census_wave_user *user, const struct hooks_run *run,
 	user->ended = ended ? ended : run->started;
 }
 
-static bool is_client(const struct generation *gen, const char *user)
+/* Users of applications whose turn has not come. */
+static int later_users(struct strmap *out, const struct hooks_run *run, unsigned wave,
+		       struct err *err)
 {
-	const struct strs users = {(char *[]){(char *)(uintptr_t)user, NULL}, 1, 1};
-	const struct application app = {.users = users};
+	const struct config *config = run->session->config;
+	int rc = 0;
 
-	return gates_concerns(&app, gen);
+	for (size_t i = 0; i < config->application_count; i++) {
+		const struct application *app = &config->applications[i];
+
+		for (size_t u = 0; u < app->users.count && app->wave > wave && !rc; u++)
+			rc = strmap_put(out, app->users.items[u], 0, err);
+	}
+	return rc;
+}
+
+static int add_users(struct wave_users *out, const struct hooks_run *run,
+		     const struct application *app, const struct strmap *later, struct err *err)
+{
+	struct census_wave_user times = {.application = app->name};
+	struct census_wave_user *items = reallocarray(out->items, out->count + app->users.count,
+						      sizeof(*items));
+
+	if (!items)
+		return err_nomem(err);
+	out->items = items;
+	times_of(&times, run, app);
+	for (size_t u = 0; u < app->users.count; u++) {
+		const char *name = app->users.items[u];
+
+		if (!gates_has_client(hooks_generation(run->plan), name))
+			continue;
+		items[out->count] = times;
+		items[out->count].name = name;
+		/* What the other application still shows is no refusal. */
+		if (strmap_get(later, name, NULL))
+			items[out->count].ended = INT64_MAX;
+		out->count++;
+	}
+	return 0;
 }
 
 /* Of the applications of one wave that have not confirmed that they are through. */
@@ -65,28 +98,17 @@ static int users_of_wave(struct wave_users *out, const struct hooks_run *run, un
 			 struct err *err)
 {
 	const struct config *config = run->session->config;
-	const struct generation *gen = hooks_generation(run->plan);
+	struct strmap later = STRMAP_INIT;
+	int rc = later_users(&later, run, wave, err);
 
-	for (size_t i = 0; i < config->application_count; i++) {
+	for (size_t i = 0; i < config->application_count && !rc; i++) {
 		const struct application *app = &config->applications[i];
 
-		if (app->wave != wave || hooks_word(&run->session->store, app->name))
-			continue;
-		for (size_t u = 0; u < app->users.count; u++) {
-			struct census_wave_user *items;
-
-			if (!is_client(gen, app->users.items[u]))
-				continue;
-			items = realloc(out->items, (out->count + 1) * sizeof(*items));
-			if (!items)
-				return err_nomem(err);
-			out->items = items;
-			items[out->count] = (struct census_wave_user){.name = app->users.items[u],
-								      .application = app->name};
-			times_of(&items[out->count++], run, app);
-		}
+		if (app->wave == wave && !hooks_word(&run->session->store, app->name))
+			rc = add_users(out, run, app, &later, err);
 	}
-	return 0;
+	strmap_release(&later);
+	return rc;
 }
 
 static void wake(struct loop_timer *timer, void *ctx)
@@ -105,10 +127,8 @@ static int pause_a_moment(struct hooks_run *run, struct loop *loop, struct err *
 	rc = loop_run(loop, NULL, NULL, -1, err);
 	loop_timer_del(&timer);
 	log_progress(run->session->log, "%s", "");
-	if (!rc && loop_stop_count(run->session->stop)) {
+	if (!rc && loop_stop_count(run->session->stop))
 		rc = err_set(err, ERR_STOPPED, "stopped while waiting for a wave, as asked");
-		step_say_unfinished(run->plan, err);
-	}
 	return rc;
 }
 
@@ -156,6 +176,8 @@ static int look_patiently(struct wave_look *look, struct hooks_run *run,
 		rc = pause_a_moment(run, loop, err);
 		rc = rc ? rc : look_once(look, run, users, err);
 	}
+	if (rc == ERR_STOPPED)
+		step_say_unfinished(run->plan, err);
 	loop_free(loop);
 	return rc;
 }
@@ -257,8 +279,11 @@ int hooks_wave_gate(struct hooks_run *run, unsigned wave, struct err *err)
 				 wave);
 		return 0;
 	}
-	for (unsigned before = next_wave(run, 0); before && before < wave && !rc;
-	     before = next_wave(run, before))
+	/* Those that this run has looked at already stay seen. */
+	for (unsigned before = next_wave(run, run->seen_to); before && before < wave && !rc;
+	     before = next_wave(run, before)) {
 		rc = check_wave(run, before, err);
+		run->seen_to = rc ? run->seen_to : before;
+	}
 	return rc;
 }

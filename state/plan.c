@@ -458,15 +458,7 @@ static int add_hooks(struct plan *plan, const struct session *session, struct er
 
 	if (plan->has_new || plan->has_old)
 		rc = hooks_list(&list, session, plan->row.phase, plan->row.direction, gen, err);
-	for (size_t i = 0; i < list.count && !rc; i++) {
-		const struct application *app = list.items[i].app;
-		char *text = hook_text(list.items[i].hook);
-
-		rc = text ? strs_addf(&plan->hooks, err, "wave %u: %s: %s", app->wave, app->name,
-				      text)
-			  : err_nomem(err);
-		free(text);
-	}
+	rc = rc ? rc : hook_list_texts(&plan->hooks, &list, err);
 	hook_list_release(&list);
 	return rc;
 }

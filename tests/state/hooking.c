@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "tests/state/hooking.h"
 
+#include <string.h>
+
+#include "state/survey.h"
+
 /* Says what it was given, and does what the test wants. */
 static const char hook[] =
 	"#!/bin/sh\n"
@@ -61,4 +65,31 @@ const char *hooking_state(const char *branch, const char *expression)
 		"git -C origin.git show %s:.certrotate/poc/state.json | "
 		"/usr/bin/python3 -c 'import json,sys; d=json.load(sys.stdin); print(%s)'",
 		branch, expression);
+}
+
+void hooking_is_said(struct err *err, const char *check, const char *subject, const char *part)
+{
+	struct session session;
+	struct survey survey;
+	bool found = false;
+
+	ck_ok(session_open(&session, &scene_options, err), err);
+	ck_ok(session_load(&session, err), err);
+	ck_ok(session_identity(&session, err), err);
+	ck_ok(survey_make(&survey, &session, 0, err), err);
+	for (size_t i = 0; i < survey.findings.count; i++) {
+		const struct finding *finding = &survey.findings.items[i];
+
+		if (strcmp(finding->check, check) != 0 || strcmp(finding->subject, subject) != 0)
+			continue;
+		found = true;
+		ck_contains(finding->reason, part);
+		if (!strcmp(check, "hook-waits"))
+			ck_assert_str_eq(finding->advice,
+					 "shop@example.com does it; 'certrotate ack --app shop "
+					 "--by WHO' records it, then 'next' goes on");
+	}
+	ck_assert_msg(found == (part[0] != '\0'), "%s of %s", check, subject);
+	survey_release(&survey);
+	session_close(&session);
 }

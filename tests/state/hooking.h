@@ -33,6 +33,8 @@ void hooks_do(const char *script);
 void hooking_fails(struct err *err, enum event event, int code, const char *message);
 int hooking_wave_back(struct err *err, unsigned wave);
 int hooking_ack(struct err *err, const char *app, bool *known);
+/* The survey (status) has that finding, with part in its reason; part "": it has not. */
+void hooking_is_said(struct err *err, const char *check, const char *subject, const char *part);
 /* A Python expression about d, the state on the remote's branch. */
 const char *hooking_state(const char *branch, const char *expression);
 

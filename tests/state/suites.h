@@ -52,6 +52,7 @@ Suite *merge_suite(void);
 void merge_suite_end(void); /* its server */
 Suite *hooks_suite(void);
 Suite *hooks_team_suite(void);
+Suite *hooks_wave_suite(void);
 Suite *notify_suite(void);
 void notify_suite_end(void); /* its server */
 Suite *deliver_suite(void);
