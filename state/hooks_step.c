@@ -38,12 +38,13 @@ static int check_webhook(const struct session *session, const struct webhook_con
 	struct receiver receiver;
 	int rc = receiver_open(&receiver, session, webhook, err);
 
-	if (!rc && receiver.ca_file && access(receiver.ca_file, R_OK)) {
+	if (rc)
+		return rc;
+	if (receiver.ca_file && access(receiver.ca_file, R_OK)) {
 		rc = err_sys(err, errno, "cannot read %s", receiver.ca_file);
 		rc = err_blame(err, rc, ERR_USAGE);
 	}
-	if (!rc)
-		receiver_release(&receiver);
+	receiver_release(&receiver);
 	return rc;
 }
 

@@ -88,7 +88,7 @@ static const char *given(void)
 		own = read_certs("app/client.crt");
 	for (int step = 0; step < 2; step++) {
 		for (int g = 1; g <= 3; g++) {
-			char id[8];
+			char id[16];
 			struct generation gen;
 			size_t at = strlen(text);
 
