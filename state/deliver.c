@@ -103,14 +103,17 @@ static int check_time(const struct rule *rule, const struct session *session, st
 {
 	const struct store *store = &session->store;
 	const struct under_way *under_way = &store->under_way;
+	bool back = under_way->active && under_way->direction == DIRECTION_BACK;
+	/* What is undone holds no longer, although it was the last that was proven. */
+	enum state state = back ? under_way->to : store->state;
 
 	if (!rule ||
 	    (under_way->active && under_way->phase == rule->phase &&
 	     under_way->direction == rule->direction) ||
-	    (rule->states & BIT(store->state)))
+	    (rule->states & BIT(state)))
 		return 0;
-	err_set(err, ERR_GATE, "%s is %s: %s", session->env->name, state_name(store->state),
-		rule->else_refused);
+	err_set(err, ERR_GATE, "%s is %s%s: %s", session->env->name,
+		back ? "on its way back to " : "", state_name(state), rule->else_refused);
 	return err_hint(
 		err,
 		"what belongs to %s is delivered from then on; '--phase present' gives what "

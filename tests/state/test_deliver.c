@@ -202,6 +202,23 @@ START_TEST(a_trust_that_was_undone_is_given_back)
 }
 END_TEST
 
+/* The last state that was proven is the one that is being left. */
+START_TEST(what_goes_back_is_not_given_any_more)
+{
+	reach(STATE_TRUSTED);
+	bed_open(&session);
+	ck_ok(store_begin(&session.store, table_find(STATE_TRUSTED, EVENT_REVERT), "Ada",
+			  session.host, 1795000000, NULL, &err),
+	      &err);
+	bed_store(&session);
+	session_close(&session);
+	ck_assert_int_eq(deliver_phase(PHASE_CLIENTS, DIRECTION_FORWARD), ERR_GATE);
+	ck_assert_str_eq(err.msg, "poc is on its way back to generated: the servers do not trust "
+				  "the new certificates yet");
+	session_close(&session);
+}
+END_TEST
+
 START_TEST(after_the_prune_and_back)
 {
 	reach(STATE_CLIENTS_SWITCHED);
@@ -317,6 +334,7 @@ Suite *deliver_suite(void)
 	suite_add_tcase(suite, states);
 	tcase_add_test(ways, what_was_undone_is_given_back);
 	tcase_add_test(ways, a_trust_that_was_undone_is_given_back);
+	tcase_add_test(ways, what_goes_back_is_not_given_any_more);
 	tcase_add_test(ways, after_the_prune_and_back);
 	tcase_add_test(ways, an_emergency_gives_everything);
 	tcase_add_test(ways, the_present_is_given_although_a_phase_waits);
