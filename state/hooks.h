@@ -10,8 +10,9 @@
  *   ROTATION/PHASE/DIRECTION/BEGUN/hook/APPLICATION/HOOK/ATTEMPT[/back]/CALL
  *
  * BEGUN is when the phase was begun, whoever goes on with it; CALL a sum of what is configured;
- * ATTEMPT grows when the wave was taken back alone, and "/back" is that. The hook gets a sum of the
- * key ("CERTROTATE_KEY"): one that began and whose end is not known runs again with the same.
+ * ATTEMPT grows when the wave was taken back alone, on whichever machine, and "/back" is that. The
+ * hook gets a sum of the key ("CERTROTATE_KEY"): one that began and whose end is not known runs
+ * again with the same.
  *
  * What came of them is kept in this machine's folder (hooks.json) until the phase settles, and
  * becomes part of its entry in the history then.

@@ -58,9 +58,16 @@ static unsigned attempt_of(const struct journal *journal, const char *base, unsi
 	}
 }
 
+/*
+ * Another machine may have taken it back, which the state tells; between its push and the journal's
+ * line this one may have been killed.
+ */
 unsigned hooks_attempt(const struct hooks_run *run, unsigned wave, struct err *err)
 {
-	return attempt_of(&run->session->journal, run->record.base, wave, err);
+	unsigned here = attempt_of(&run->session->journal, run->record.base, wave, err);
+	unsigned all = store_taken_back(&run->session->store, wave) + 1;
+
+	return here && here < all ? all : here;
 }
 
 char *hooks_wave_key(const struct hooks_run *run, unsigned wave, const char *what)
@@ -70,11 +77,8 @@ char *hooks_wave_key(const struct hooks_run *run, unsigned wave, const char *wha
 	return attempt ? str_fmt("%s/wave/%u/%u/%s", run->record.base, wave, attempt, what) : NULL;
 }
 
-static char *stem_of(const struct hooks_run *run, const char *base, const struct hook_item *item,
-		     bool back)
+static char *stem_of(const char *base, const struct hook_item *item, unsigned attempt, bool back)
 {
-	unsigned attempt = attempt_of(&run->session->journal, base, item->app->wave, NULL);
-
 	return attempt ? str_fmt("%s/hook/%s/%s/%u%s", base, item->app->name, item->hook->name,
 				 attempt, back ? "/back" : "")
 		       : NULL;
@@ -82,7 +86,7 @@ static char *stem_of(const struct hooks_run *run, const char *base, const struct
 
 char *hooks_stem(const struct hooks_run *run, const struct hook_item *item, bool back)
 {
-	return stem_of(run, run->record.base, item, back);
+	return stem_of(run->record.base, item, hooks_attempt(run, item->app->wave, NULL), back);
 }
 
 /* What is configured in its place since then was not run. */
@@ -144,7 +148,8 @@ static bool was_begun(const struct hooks_run *run, const struct hook_item *item)
 		return true;
 	base = str_fmt("%s/%s/%s/%s", run->plan->rotation, phase_name(run->plan->row.phase),
 		       direction_name(DIRECTION_FORWARD), turned);
-	stem = base ? stem_of(run, base, item, false) : NULL;
+	stem = base ? stem_of(base, item, attempt_of(journal, base, item->app->wave, NULL), false)
+		    : NULL;
 	begun = !stem || journal_knows(journal, stem);
 	free(base);
 	free(stem);

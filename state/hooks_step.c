@@ -351,32 +351,27 @@ static int say_summary(struct plan *plan, const struct hooks_run *run, unsigned 
 	return rc ? rc : hook_list_texts(&plan->hooks, &run->list, err);
 }
 
-/* Their words were about what is taken back. */
-static int take_words(struct session *session, const struct hooks_run *run, struct err *err)
+/*
+ * Whoever goes on with the phase has to know: the hooks' keys of before are used up. Their words
+ * were about what is taken back.
+ */
+static int publish_back(struct session *session, const struct hooks_run *run, unsigned wave,
+			struct err *err)
 {
 	struct store store;
-	char *subject = NULL;
-	int rc = store_copy(&store, &session->store, err);
-	bool any = false;
+	char *subject = str_fmt("certrotate %s: take back wave %u of %s", session->env->name, wave,
+				phase_name(run->plan->row.phase));
+	int rc = subject ? store_copy(&store, &session->store, err) : err_nomem(err);
 
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < run->list.count && !rc; i++) {
-		const char *app = run->list.items[i].app->name;
-
-		if (!store_ack(&store, app, run->plan->row.phase))
-			continue;
-		any = true;
-		rc = store_take_ack(&store, app, run->plan->row.phase, err);
-	}
-	if (!rc && any) {
-		store.revision++;
-		subject = str_fmt("certrotate %s: take back a wave of %s", session->env->name,
-				  phase_name(run->plan->row.phase));
-		rc = subject ? publish_state(session, &store, subject, NULL, err) : err_nomem(err);
+	if (!rc) {
+		rc = store_take_back(&store, wave, err);
+		for (size_t i = 0; i < run->list.count && !rc; i++)
+			rc = store_take_ack(&store, run->list.items[i].app->name,
+					    run->plan->row.phase, err);
+		rc = rc ? rc : publish_state(session, &store, subject, NULL, err);
+		store_release(&store);
 	}
 	free(subject);
-	store_release(&store);
 	return rc;
 }
 
@@ -390,7 +385,7 @@ static int take_back(struct hooks_run *run, unsigned wave, struct err *err)
 	rc = rc ? rc : step_mark(session, run->plan, "wave", "begin", key, note, err);
 	for (size_t i = 0; i < run->list.count && !rc; i++)
 		rc = hooks_run_item(run, &run->list.items[i], err);
-	rc = rc ? rc : take_words(session, run, err);
+	rc = rc ? rc : publish_back(session, run, wave, err);
 	rc = rc ? rc : step_mark(session, run->plan, "wave", "end", key, note, err);
 	free(key);
 	free(note);

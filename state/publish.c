@@ -281,6 +281,8 @@ int step_take_over(struct session *session, struct err *err)
 	rc = store_begin(&store, &row, session->by, session->host, session->sys->now(session->sys),
 			 under_way->reason, err);
 	rc = rc ? rc : store_set(&store.under_way.begun, under_way->begun, err);
+	if (!rc && under_way->again && !(store.under_way.again = js_copy(under_way->again)))
+		rc = err_nomem(err);
 	rc = rc ? rc : publish_state(session, &store, subject, NULL, err);
 	store_release(&store);
 	free(subject);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "state/store.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +45,7 @@ static void under_way_release(struct under_way *under_way)
 	free(under_way->begun);
 	free(under_way->turned);
 	free(under_way->reason);
+	js_free(under_way->again);
 	*under_way = (struct under_way){0};
 }
 
@@ -155,6 +158,9 @@ static int get_under_way(struct under_way *out, const struct json *root, const c
 	if (!rc && !out->begun)
 		rc = store_set(&out->begun, out->since, err);
 	rc = rc ? rc : get_string(&out->turned, object, "turned", name, err);
+	if (!rc && js_is_object(js_get(object, "again")) &&
+	    !(out->again = js_copy(js_get(object, "again"))))
+		rc = err_nomem(err);
 	return rc ? rc : get_string(&out->reason, object, "reason", name, err);
 }
 
@@ -279,6 +285,8 @@ static struct json *under_way_json(const struct under_way *under_way)
 		(void)js_set_str(object, "turned", under_way->turned);
 	if (under_way->reason)
 		(void)js_set_str(object, "reason", under_way->reason);
+	if (under_way->again)
+		(void)js_set(object, "again", js_copy(under_way->again));
 	return object;
 }
 
@@ -346,6 +354,29 @@ int store_begin(struct store *store, const struct transition *row, const char *b
 	rc = rc ? rc : store_set(&under_way->since, since, err);
 	rc = rc ? rc : store_set(&under_way->begun, since, err);
 	return rc ? rc : store_set(&under_way->reason, reason, err);
+}
+
+unsigned store_taken_back(const struct store *store, unsigned wave)
+{
+	char name[16];
+	int64_t count;
+
+	(void)snprintf(name, sizeof(name), "%u", wave);
+	count = js_int(store->under_way.again, name, 0);
+	return count > 0 && count < UINT_MAX ? (unsigned)count : 0;
+}
+
+int store_take_back(struct store *store, unsigned wave, struct err *err)
+{
+	struct under_way *under_way = &store->under_way;
+	int64_t count = (int64_t)store_taken_back(store, wave) + 1;
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%u", wave);
+	store->revision++;
+	if (!under_way->again && !(under_way->again = js_new_object()))
+		return err_nomem(err);
+	return js_set_int(under_way->again, name, count) ? err_nomem(err) : 0;
 }
 
 void store_end(struct store *store)

@@ -6,7 +6,8 @@
  *
  *   {"version": 1, "environment": "poc", "revision": 7, "rotation": "20261121T013000Z-7f3a",
  *    "state": "generated", "phase": "trust", "under_way": {"phase": "trust", "direction":
- *    "forward", "from": "generated", "to": "trusted", "by": "…", "host": "…", "since": "…"} | null,
+ *    "forward", "from": "generated", "to": "trusted", "by": "…", "host": "…", "since": "…",
+ *    "begun"?, "turned"?, "reason"?, "again": {"2": 1}?} | null,
  *    "generations": {"old": "g1", "new": "g2", "last": "g2",
  *    "retired": null}, "host_set": ["db1.example.com"],
  *    "history": [{"rotation", "phase", "direction", "outcome", "by", "at", "commit", …}],
@@ -39,6 +40,8 @@ struct under_way {
 	char *begun;  /* as since, whoever has taken it over meanwhile */
 	char *turned; /* when what it turns round was begun, by this host alone; else NULL */
 	char *reason; /* an emergency's; else NULL */
+	/* Object: waves of hooks that were taken back alone, and how often; NULL: none. */
+	struct json *again;
 };
 
 struct store {
@@ -73,6 +76,10 @@ int store_set(char **field, const char *value, struct err *err);
 /* Makes something under way: takes over what it needs, and raises the revision. */
 int store_begin(struct store *store, const struct transition *row, const char *by, const char *host,
 		int64_t now, const char *reason, struct err *err);
+/* How often that wave of what is under way was taken back alone. */
+unsigned store_taken_back(const struct store *store, unsigned wave);
+/* Once more. Raises the revision. */
+int store_take_back(struct store *store, unsigned wave, struct err *err);
 /* Nothing is under way any more. */
 void store_end(struct store *store);
 /*

@@ -170,6 +170,28 @@ START_TEST(what_is_taken_back_elsewhere_is_all_of_it)
 }
 END_TEST
 
+/* A receiver that knows the key again would do nothing. */
+START_TEST(what_was_taken_back_elsewhere_has_other_keys)
+{
+	scene_configure(WAVES("trust"));
+	hooks_do("[ $1 != c ] || exit 1");
+	fails(EVENT_NEXT, ERR_FAIL, "of application late");
+	hooks_do(":");
+	ck_ok(hooking_wave_back(&err, 1), &err);
+	ck_assert_str_eq(hooking_state("dev", "d[\"under_way\"][\"again\"]"), "{'1': 1}");
+	on_other_machine(true);
+	ck_ok(run(EVENT_NEXT, true), &err);
+	ck_assert_str_eq(hooked(), "trust forward shop a\ntrust forward shop b\n"
+				   "trust forward late c\ntrust back shop a\ntrust back shop b\n"
+				   "trust forward shop a\ntrust forward shop b\n"
+				   "trust forward late c");
+	/* there, back and there again; what was not taken back has the same one */
+	ck_assert_str_eq(scene_says("grep '^a ' keys | sort -u | wc -l"), "3");
+	ck_assert_str_eq(scene_says("grep '^c ' keys | sort -u | wc -l"), "1");
+	ck_assert_str_eq(hooking_state("dev", "d[\"under_way\"]"), "None");
+}
+END_TEST
+
 START_TEST(a_claim_that_is_lost_ends_them)
 {
 	scene_configure(WAVES("trust"));
@@ -276,6 +298,7 @@ Suite *hooks_team_suite(void)
 	tcase_add_test(merges, a_word_does_not_hide_what_waits_for_its_merge);
 	tcase_add_test(others, who_takes_over_runs_them_again_with_the_same_keys);
 	tcase_add_test(others, what_is_taken_back_elsewhere_is_all_of_it);
+	tcase_add_test(others, what_was_taken_back_elsewhere_has_other_keys);
 	tcase_add_test(others, a_claim_that_is_lost_ends_them);
 	tcase_add_test(others, a_merge_is_gone_on_with_elsewhere);
 	tcase_add_loop_test(stop, a_stop_lets_the_hook_end_and_begins_no_other, 0,
