@@ -246,7 +246,7 @@ static int run_manual(struct hooks_run *run, const struct hook_item *item, const
 	const struct json *word = run->takes_back
 					  ? NULL
 					  : hooks_word(&run->session->store, item->app->name);
-	struct json *record;
+	struct json *record = NULL;
 	int rc = 0;
 
 	if (!word && waits_for_word(run)) {
