@@ -252,6 +252,45 @@ int file_append_sync(const char *path, const void *data, size_t len, struct err 
 	return rc || st.st_size ? rc : sync_dir_of(path, err);
 }
 
+static int make_log(int fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return err_sys(err, errno, "cannot write the log %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_FAIL, "cannot write the log %s: not a regular file", path);
+	if (fchmod(fd, 0600))
+		return err_sys(err, errno, "cannot make the log %s private", path);
+	return 0;
+}
+
+int file_open_log(int *fd, const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	int rc = 0;
+
+	*fd = -1;
+	if (slash && slash != path) {
+		char *dir = strndup(path, (size_t)(slash - path));
+
+		rc = dir ? file_mkdirs(dir, 0700, err) : err_nomem(err);
+		free(dir);
+	}
+	if (rc)
+		return rc;
+	/* O_NONBLOCK: a pipe in its place must not hold us. */
+	*fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (*fd < 0)
+		return err_sys(err, errno, "cannot write the log %s", path);
+	rc = make_log(*fd, path, err);
+	if (rc) {
+		(void)close(*fd);
+		*fd = -1;
+	}
+	return rc;
+}
+
 int file_remove(const char *path, struct err *err)
 {
 	if (unlink(path) < 0)

@@ -45,6 +45,13 @@ void file_sweep(const char *dir, const char *begin, const char *part);
  */
 int file_append_sync(const char *path, const void *data, size_t len, struct err *err);
 
+/*
+ * Opens a log for appending: mode 0600 even where it is there already, the folders above it made
+ * with 0700, never through a symbolic link, and nothing but a regular file. close(2) *fd; -1 after
+ * an error.
+ */
+int file_open_log(int *fd, const char *path, struct err *err);
+
 /* Removes a file and fsyncs its directory; a missing one is no error. */
 int file_remove(const char *path, struct err *err);
 

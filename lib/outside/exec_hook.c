@@ -2,7 +2,6 @@
 #include "outside/exec_hook.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -120,25 +119,6 @@ static void on_output(void *ctx, const char *data, size_t len)
 	pass_on(run);
 }
 
-static int open_log(struct run *run, struct err *err)
-{
-	const char *path = run->hook->log_path;
-	struct stat st;
-
-	if (!path)
-		return 0;
-	/* O_NONBLOCK: a pipe in its place must not hold us. */
-	run->log_fd = open(
-		path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (run->log_fd < 0 || fstat(run->log_fd, &st))
-		return err_sys(err, errno, "cannot write the log %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_FAIL, "cannot write the log %s: not a regular file", path);
-	if (fchmod(run->log_fd, 0600))
-		return err_sys(err, errno, "cannot make the log %s private", path);
-	return 0;
-}
-
 /* The log begins with what was called. */
 static void log_call(struct run *run)
 {
@@ -203,7 +183,7 @@ int exec_hook_run(struct exec_hook_result *result, const struct exec_hook *hook,
 	buf_init(&run.plain, PIECE_MAX);
 	filter_init(&run.filter, add_filtered, &run);
 	filter_hide(&run.filter, &hook->secret);
-	rc = open_log(&run, err);
+	rc = hook->log_path ? file_open_log(&run.log_fd, hook->log_path, err) : 0;
 	if (!rc) {
 		rc = run_child(&run, err);
 		filter_end(&run.filter);

@@ -2,11 +2,9 @@
 #include "proc/ansible.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -134,35 +132,6 @@ static bool has_ended(void *ctx)
 	return child_result(run->child)->end != CHILD_RUNNING;
 }
 
-static int open_log(struct run *run, struct err *err)
-{
-	const char *path = run->spec->log_path;
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	struct stat st;
-	int rc = 0;
-
-	if (!path)
-		return 0;
-	if (slash && slash != path) {
-		char *dir = strndup(path, (size_t)(slash - path));
-
-		rc = dir ? file_mkdirs(dir, 0700, err) : err_nomem(err);
-		free(dir);
-	}
-	if (rc)
-		return rc;
-	/* O_NONBLOCK: a pipe in its place must not hold us. */
-	run->log_fd = open(
-		path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (run->log_fd < 0 || fstat(run->log_fd, &st))
-		return err_sys(err, errno, "cannot write the log %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_FAIL, "cannot write the log %s: not a regular file", path);
-	if (fchmod(run->log_fd, 0600))
-		return err_sys(err, errno, "cannot make the log %s private", path);
-	return 0;
-}
-
 /* The log begins with what was called. */
 static void log_call(struct run *run)
 {
@@ -193,7 +162,8 @@ static int prepare(struct run *run, struct err *err)
 			 run->scratch.path);
 	if (!rc)
 		rc = ansible_env(&run->set, &run->unset, run->spec, run->scratch.path, err);
-	return rc ? rc : open_log(run, err);
+	return rc || !run->spec->log_path ? rc
+					  : file_open_log(&run->log_fd, run->spec->log_path, err);
 }
 
 static int start(struct run *run, struct err *err)

@@ -15,6 +15,8 @@ BUILD=$(cd "${1:-build}" && pwd) || exit 1
 . tests/integration/lib.sh
 # shellcheck source=tests/integration/lib_repository.sh
 . tests/integration/lib_repository.sh
+# shellcheck source=tests/integration/lib_sessions.sh
+. tests/integration/lib_sessions.sh
 
 PYTHON=/usr/bin/python3
 DB1=db1.example.com
@@ -181,30 +183,6 @@ print($1)"
 }
 
 # ---- clients ----------------------------------------------------------------------------------------------------
-
-# hold NAME USER: a session with the files that the user has now
-hold() {
-  local name=$1 files=$T/homes/$2/.postgresql
-  PGAPPNAME=$name "$PG_BIN/psql" -XAtq "host=$DB1 hostaddr=$ADDRESS port=$PORT user=$2 dbname=postgres sslmode=verify-full \
-sslcert=$files/postgresql.crt sslkey=$files/postgresql.key sslrootcert=$files/root.crt" \
-    -c "SELECT pg_sleep(600)" >"$T/session-$name.out" 2>&1 &
-  SESSIONS[$name]=$!
-  until_true 20 is_connected "$name" || die "the session $name is not there: $(cat "$T/session-$name.out")"
-}
-
-is_connected() {
-  [ "$(sql "$PORT" "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$1'")" = 1 ]
-}
-
-drop() {
-  local name
-  for name in "$@"; do
-    sql "$PORT" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '$name'" >/dev/null
-    wait "${SESSIONS[$name]}" 2>/dev/null
-    unset "SESSIONS[$name]"
-    until_true 20 not is_connected "$name" || die "the session $name does not end"
-  done
-}
 
 # The first files: as the DBA hands them over.
 present() {

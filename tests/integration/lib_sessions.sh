@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: PostgreSQL
+# shellcheck shell=bash
+# Sessions that stay, of one server ($DB1 at $ADDRESS and $PORT) and the users whose files are in $T/homes. The script has
+# `declare -A SESSIONS=()` and ends what is left of them.
+
+# hold NAME USER: a session with the files that the user has now
+hold() {
+  local name=$1 files=$T/homes/$2/.postgresql
+  PGAPPNAME=$name "$PG_BIN/psql" -XAtq "host=$DB1 hostaddr=$ADDRESS port=$PORT user=$2 dbname=postgres sslmode=verify-full \
+sslcert=$files/postgresql.crt sslkey=$files/postgresql.key sslrootcert=$files/root.crt" \
+    -c "SELECT pg_sleep(600)" >"$T/session-$name.out" 2>&1 &
+  SESSIONS[$name]=$!
+  until_true 20 is_connected "$name" || die "the session $name is not there: $(cat "$T/session-$name.out")"
+}
+
+is_connected() {
+  [ "$(sql "$PORT" "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$1'")" = 1 ]
+}
+
+drop() {
+  local name
+  for name in "$@"; do
+    sql "$PORT" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '$name'" >/dev/null
+    wait "${SESSIONS[$name]}" 2>/dev/null
+    unset "SESSIONS[$name]"
+    until_true 20 not is_connected "$name" || die "the session $name does not end"
+  done
+}
