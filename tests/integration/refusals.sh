@@ -173,7 +173,7 @@ keep idle
 # ---------------------------------------------------------------- the command line
 refused 'an unknown command' 2 "unknown command 'nxt'" "did you mean 'next'?" rotate nxt
 refused 'no command' 2 'no command given' "see 'certrotate --help'" rotate
-refused 'an unknown option' 2 "unknown option '--wave'" "did you mean '--waive'?" rotate next --wave x
+refused 'an unknown option' 2 "unknown option '--waiv'" "did you mean '--waive'?" rotate next --waiv x
 refused 'an option of another command' 2 "'status' has no option --yes" 'certrotate status --help' rotate status --yes
 refused 'an option without its value' 2 '--to needs a value' - rotate next --to
 refused 'a word too many' 2 "unexpected argument 'trusted'" '--to trusted' rotate next trusted --yes
