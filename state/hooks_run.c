@@ -385,6 +385,7 @@ static int run_program(struct hooks_run *run, const struct hook_item *item, cons
 	if (!rc && !journal_knows(&session->journal, stem))
 		rc = mark(run, item, "begin", stem, NULL, err);
 	rc = rc ? rc : mark(run, item, "begin", key, NULL, err);
+	rc = rc ? rc : step_awake(session, run->plan, err);
 	if (rc) {
 		free(call.log_path);
 		return rc;

@@ -11,6 +11,7 @@
 #include "state/others.h"
 #include "state/steps.h"
 
+#define AWAKE_S	  2 /* of whole seconds; longer than a fetch takes, shorter than any taking over */
 #define TRIES	  5
 #define FINISHING "what is being pushed is recorded first"
 
@@ -232,6 +233,7 @@ int step_claimed(struct session *session, const struct plan *plan, struct err *e
 
 	if (!session->env->push)
 		return 0;
+	session->claimed_at = session->sys->now(session->sys);
 	rc = session_fetch(session, err);
 	rc = rc ? rc : session_load(session, err);
 	if (rc)
@@ -242,6 +244,13 @@ int step_claimed(struct session *session, const struct plan *plan, struct err *e
 	    !strcmp(now->host, session->host))
 		return 0;
 	return others_took_over(&session->store, err);
+}
+
+int step_awake(struct session *session, const struct plan *plan, struct err *err)
+{
+	int64_t passed = session->sys->now(session->sys) - session->claimed_at;
+
+	return passed >= 0 && passed <= AWAKE_S ? 0 : step_claimed(session, plan, err);
 }
 
 int step_unmoved(struct session *session, struct err *err)

@@ -152,6 +152,7 @@ static int rollout_one(struct session *session, struct plan *plan, const struct 
 	(void)snprintf(log_name, sizeof(log_name), "%s%s",
 		       plan->row.direction == DIRECTION_BACK ? "revert-" : "", run.phase);
 	rc = rc ? rc : step_mark(session, plan, "rollout", "begin", key, step->playbook, err);
+	rc = rc ? rc : step_awake(session, plan, err);
 	if (!rc) {
 		loop_stop_finishing(session->stop, FINISHING);
 		rc = run_step(session, step, &run, number, evidence, err);

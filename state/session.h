@@ -57,6 +57,7 @@ struct session {
 	struct oid base;	  /* the base branch's tip, after session_load */
 	struct store store;	  /* likewise */
 	bool loaded;
+	int64_t claimed_at;	  /* when step_claimed looked */
 	struct merge_link *merge; /* the forge, when first needed: state/merge.h */
 };
 

@@ -33,6 +33,11 @@ int step_withdraw(struct session *session, bool *found, struct err *err);
 /* Whether the claim on what is under way is still ours: ERR_LOCK where it is not. */
 int step_claimed(struct session *session, const struct plan *plan, struct err *err);
 /*
+ * The same right before what reaches hosts begins: looks again where time has passed since
+ * step_claimed did, because a laptop that slept in between has not seen who took over.
+ */
+int step_awake(struct session *session, const struct plan *plan, struct err *err);
+/*
  * Whether the state is still the one that was looked at, for what is rolled out before anything is
  * published: ERR_LOCK where it is not. A base that moved otherwise is met when publishing.
  */
