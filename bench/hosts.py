@@ -2,10 +2,12 @@
 """Servers that stand while a row is measured: bench/hosts and bench/endpoints."""
 import contextlib
 import os
+import re
 import subprocess
 
 from measure import Failed
 
+SCRATCH = re.compile(r"/[a-z/]+/certrotate-scratch-\w+")  # certrotate's own, gone since
 PHASES = ("trust", "servers", "clients", "prune")
 
 
@@ -48,7 +50,6 @@ class Place:
         self.world, self.said = world, said
         self.alone = os.path.join(said["FOLDER"], "alone")
         self.temporary = os.path.join(said["FOLDER"], "temporary")
-        self.counted = 0
 
     def env(self):
         return {"HOME": self.said["HOME"], "ANSIBLE_HOME": self.said["ANSIBLE_HOME"], "ANSIBLE_NOCOLOR": "1"}
@@ -81,7 +82,6 @@ class Place:
     def back(self):
         """The hosts as they were before the rotation that was recorded, and a clone to play from."""
         recorded = self.recorded()
-        self.counted = len(recorded)
         if not os.path.isdir(self.alone):
             self.world.run(["git", "clone", "-q", self.said["REPOSITORY"], self.alone])
             os.mkdir(self.temporary, 0o700)
@@ -94,6 +94,7 @@ class Place:
         steps = []
         for commit, env, words in self.recorded():
             env = [setting for setting in env if not setting.startswith("ANSIBLE_LOCAL_TEMP=")]
+            words = [SCRATCH.sub(self.temporary, word) for word in words]
             steps.append(lambda commit=commit: self.checkout(commit))
             steps.append(["env"] + env + ["ANSIBLE_LOCAL_TEMP=" + self.temporary, self.said["PLAYBOOK"]] + words)
         return steps
