@@ -134,11 +134,15 @@ static int refuse_odd_line_ends(const char *text, size_t len, const char *name, 
 	static const struct {
 		const char *bytes, *name;
 	} ends[] = {{"\xc2\x85", "U+0085"}, {"\xe2\x80\xa8", "U+2028"}, {"\xe2\x80\xa9", "U+2029"}};
+	const char *end = text + len;
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		const char *at = memmem(text, len, ends[i].bytes, strlen(ends[i].bytes));
-		size_t line = 1;
+		size_t size = strlen(ends[i].bytes), line = 1;
+		const char *at = memchr(text, ends[i].bytes[0], len);
 
+		/* Such bytes are rare, and memmem(3) is slower by far. */
+		while (at && ((size_t)(end - at) < size || memcmp(at, ends[i].bytes, size) != 0))
+			at = memchr(at + 1, ends[i].bytes[0], (size_t)(end - at) - 1);
 		if (!at)
 			continue;
 		for (const char *c = text; c < at; c++)

@@ -4,14 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/buf.h"
+#include "base/huge.h"
 #include "inventory/yaml_index.h"
 
-#define POOL_FIRST ((size_t)4 << 10) /* small texts are parsed by the thousand */
-#define POOL_BLOCK ((size_t)64 << 10)
-#define POOL_ALIGN ((size_t)16)
-#define KEY_SHOWN  64 /* characters of a key in a message */
+#define POOL_FIRST  ((size_t)4 << 10) /* small texts are parsed by the thousand */
+#define POOL_BLOCK  ((size_t)64 << 10)
+#define POOL_MAPPED ((size_t)1 << 20)
+#define POOL_MOST   ((size_t)8 << 20) /* blocks double up to this */
+#define POOL_ALIGN  ((size_t)16)
+#define KEY_SHOWN   64 /* characters of a key in a message */
 
 struct pool_block {
 	struct pool_block *next;
@@ -19,6 +23,32 @@ struct pool_block {
 	size_t used;
 	size_t padding; /* keeps what follows aligned */
 };
+
+/*
+ * Large ones by mmap(2): where freed memory is overwritten (M_PERTURB), calloc(3) fills even what
+ * the kernel has just cleared, before a wish for large pages can be made.
+ */
+static struct pool_block *new_block(size_t room)
+{
+	size_t size = sizeof(struct pool_block) + room;
+	void *block;
+
+	if (room < POOL_MAPPED)
+		return calloc(1, size);
+	block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (block == MAP_FAILED)
+		return NULL;
+	huge_pages(block, size);
+	return block;
+}
+
+static void free_block(struct pool_block *block)
+{
+	if (block->size < POOL_MAPPED)
+		free(block);
+	else
+		(void)munmap(block, sizeof(*block) + block->size);
+}
 
 void *pool_alloc(struct pool *pool, size_t size)
 {
@@ -29,10 +59,13 @@ void *pool_alloc(struct pool *pool, size_t size)
 	if (rounded < size)
 		return NULL;
 	if (!block || block->size - block->used < rounded) {
-		size_t least = block ? POOL_BLOCK : POOL_FIRST;
+		size_t least = !block			  ? POOL_FIRST
+			       : block->size < POOL_BLOCK ? POOL_BLOCK
+			       : block->size < POOL_MOST  ? block->size * 2
+							  : POOL_MOST;
 		size_t room = rounded > least ? rounded : least;
 
-		block = calloc(1, sizeof(*block) + room);
+		block = new_block(room);
 		if (!block)
 			return NULL;
 		block->size = room;
@@ -50,7 +83,7 @@ void pool_release(struct pool *pool)
 
 	for (struct pool_block *block = pool->blocks; block; block = next) {
 		next = block->next;
-		free(block);
+		free_block(block);
 	}
 	pool->blocks = NULL;
 }

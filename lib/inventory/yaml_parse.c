@@ -13,6 +13,8 @@
 
 #include "inventory/yaml_index.h"
 
+#define NOT_ASCII UINT64_C(0x8080808080808080)
+
 struct level {
 	struct yaml_node *node;
 	struct yaml_node *key;	/* read, and waiting for its value */
@@ -36,9 +38,29 @@ static bool continues(const struct yaml *yaml, size_t at)
 	return at < yaml->len && ((unsigned char)yaml->text[at] & 0xC0) == 0x80;
 }
 
+/* Over eight characters at once, as long as they are of one byte each. */
+static void skip_plain(struct reader *r, size_t characters)
+{
+	const struct yaml *yaml = r->yaml;
+	uint64_t eight;
+
+	while (characters - r->characters >= sizeof(eight) &&
+	       yaml->len - r->cursor > sizeof(eight)) {
+		memcpy(&eight, yaml->text + r->cursor, sizeof(eight));
+		/* The one behind them, too: else they may be followed by the rest of a character.
+		 */
+		if ((eight & NOT_ASCII) || continues(yaml, r->cursor + sizeof(eight)))
+			return;
+		r->cursor += sizeof(eight);
+		r->characters += sizeof(eight);
+	}
+}
+
 /* libyaml counts characters. Marks hardly ever go back, and then by a few. */
 static size_t byte_of(struct reader *r, size_t characters)
 {
+	if (r->characters < characters)
+		skip_plain(r, characters);
 	while (r->characters < characters && r->cursor < r->yaml->len) {
 		do
 			r->cursor++;

@@ -17,6 +17,7 @@
 
 #define PAGE	    ((size_t)4096)
 #define REGION_SIZE ((size_t)256 << 10)
+#define REGION_MOST ((size_t)8 << 20)
 #define ALIGN	    ((size_t)16)
 
 struct region {
@@ -56,6 +57,16 @@ void arena_free(struct arena *arena)
 	free(arena);
 }
 
+/* Of a region for many: they grow with what is there already, so that there are few of them. */
+static size_t shared_size(const struct arena *arena)
+{
+	size_t size = REGION_SIZE;
+
+	while (size < REGION_MOST && size < arena->total / 2)
+		size *= 2;
+	return size;
+}
+
 static struct region *add_region(struct arena *arena, size_t size)
 {
 	struct region *region = calloc(1, sizeof(*region));
@@ -64,7 +75,9 @@ static struct region *add_region(struct arena *arena, size_t size)
 		(void)err_nomem(NULL);
 		return NULL;
 	}
-	region->size = size > REGION_SIZE ? (size + PAGE - 1) / PAGE * PAGE : REGION_SIZE;
+	region->size = shared_size(arena);
+	if (size > region->size)
+		region->size = (size + PAGE - 1) / PAGE * PAGE;
 	region->base = mmap(NULL, region->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			    -1, 0);
 	if (region->base == MAP_FAILED) {
