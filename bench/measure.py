@@ -22,7 +22,7 @@ class Command:
     before    called before each run and not timed: brings the files back to where they were
     stdout    a file for what it says; None: nobody reads it
     codes     the exit codes that mean that it did its work
-    count     it prints how much it managed, as the last word: what is measured is scaled to the row's size
+    count     it prints in how many seconds it managed how much, as its last words: scaled to the row's size
     values    it prints lines "NAME NUMBER": they are kept with each run
     """
 
@@ -80,6 +80,7 @@ class Measurer:
             managed = total.values.get("count", 0)
             if managed < 1:
                 raise Failed("%s managed nothing" % command.name)
+            total.wall = total.values["seconds"]
             total.scale(size / managed)
         return total
 
@@ -104,10 +105,10 @@ class Measurer:
 
 
 def read_values(text, count):
-    """Lines "NAME NUMBER", or how much was managed: the last word."""
+    """Lines "NAME NUMBER"; or what was managed: the last two words are seconds and a count."""
     if count:
         words = text.split()
-        return {"count": float(words[-1])} if words else {}
+        return {"seconds": float(words[-2]), "count": float(words[-1])} if len(words) > 1 else {}
     values = {}
     for line in text.splitlines():
         name, _, number = line.rpartition(" ")

@@ -160,7 +160,7 @@ class Measuring(unittest.TestCase):
 
     def test_values(self):
         self.assertEqual(measure.read_values("count 12\nwith 0.5\nelse\n", False), {"count": 12.0, "with": 0.5})
-        self.assertEqual(measure.read_values("noise\n33\n", True), {"count": 33.0})
+        self.assertEqual(measure.read_values("noise\n60.5 33\n", True), {"seconds": 60.5, "count": 33.0})
 
     def test_scaled(self):
         sample = measure.Sample(60.0, 30.0, 6.0, 1000)
