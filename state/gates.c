@@ -39,6 +39,63 @@ bool gates_concerns(const struct application *app, const struct generation *gen)
 	return false;
 }
 
+static const char *nearest_client(const struct generation *gen, const char *user)
+{
+	const char **names = calloc(gen->leaf_count + 1, sizeof(*names));
+	const char *found = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; names && i < gen->leaf_count; i++) {
+		if (gen->leaves[i].kind == LEAF_CLIENT)
+			names[count++] = gen->leaves[i].name;
+	}
+	if (names)
+		found = str_nearest(user, names, count);
+	free(names);
+	return found;
+}
+
+static int say_stranger(struct findings *out, const struct application *app, const char *user,
+			enum severity severity, const char *env, const struct generation *gen,
+			struct err *err)
+{
+	const char *near = nearest_client(gen, user);
+	char *subject = str_fmt("application %s", app->name);
+	char *advice = near ? str_fmt("did you mean '%s'?", near)
+			    : str_fmt("see applications.%s.users in certrotate.yml, and the "
+				      "clients of the chain's description",
+				      app->name);
+	int rc = subject && advice
+			 ? findings_add(out, "application-user", severity, subject, advice, err,
+					"its user '%s' has no client certificate in %s: nobody "
+					"waits for it",
+					user, env)
+			 : err_nomem(err);
+
+	free(subject);
+	free(advice);
+	return rc;
+}
+
+int gates_strangers(struct findings *out, const struct config *config, const char *env,
+		    const struct generation *gen, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < config->application_count && !rc; i++) {
+		const struct application *app = &config->applications[i];
+		bool expected = config->environment_count == 1 || gates_concerns(app, gen);
+
+		for (size_t u = 0; u < app->users.count && !rc; u++) {
+			if (!gates_has_client(gen, app->users.items[u]))
+				rc = say_stranger(out, app, app->users.items[u],
+						  expected ? SEVERITY_WARNING : SEVERITY_INFO, env,
+						  gen, err);
+		}
+	}
+	return rc;
+}
+
 static int check_applications(struct findings *out, const struct session *session,
 			      const struct gates_input *in, struct err *err)
 {

@@ -55,5 +55,12 @@ enum phase gates_ack_phase(const struct store *store);
 bool gates_has_client(const struct generation *gen, const char *user);
 /* Whether one of the application's users has. */
 bool gates_concerns(const struct application *app, const struct generation *gen);
+/*
+ * "application-user": users of applications who have no client certificate here, so that nobody
+ * waits for them: a warning where their application has other users here, or could have none
+ * elsewhere because there is no other environment.
+ */
+int gates_strangers(struct findings *out, const struct config *config, const char *env,
+		    const struct generation *gen, struct err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inventory/hosts.h"
+#include "state/gates.h"
 #include "state/hooks.h"
 #include "state/issue.h"
 #include "state/notify.h"
@@ -450,14 +451,19 @@ static int check_skip(const struct plan *plan, const struct session *session, st
 	return rc;
 }
 
-static int add_hooks(struct plan *plan, const struct session *session, struct err *err)
+static int add_applications(struct plan *plan, const struct session *session, struct err *err)
 {
 	const struct generation *gen = plan->has_new ? &plan->new_gen : &plan->old_gen;
 	struct hook_list list = {.items = NULL};
 	int rc = 0;
 
-	if (plan->has_new || plan->has_old)
-		rc = hooks_list(&list, session, plan->row.phase, plan->row.direction, gen, err);
+	if (plan->has_new || plan->has_old) {
+		rc = gates_strangers(&plan->findings, session->config, session->env->name, gen,
+				     err);
+		rc = rc ? rc
+			: hooks_list(&list, session, plan->row.phase, plan->row.direction, gen,
+				     err);
+	}
 	rc = rc ? rc : hook_list_texts(&plan->hooks, &list, err);
 	hook_list_release(&list);
 	return rc;
@@ -489,7 +495,7 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc : session_notes(&plan->findings, session, err);
 	rc = rc ? rc : plan_begin(plan, session, options, err);
 	rc = rc ? rc : plan_summary(plan, session, err);
-	rc = rc ? rc : add_hooks(plan, session, err);
+	rc = rc ? rc : add_applications(plan, session, err);
 	rc = rc ? rc : notify_check(&plan->findings, session, plan->resume || plan->turn, err);
 	if (!rc && !plan->resume && !(options->dry_run && plan_issues(plan)))
 		rc = plan_files(plan, session, err);

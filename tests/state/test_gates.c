@@ -49,6 +49,51 @@ START_TEST(who_has_nobody_here_has_nothing_to_confirm)
 }
 END_TEST
 
+/* "SUBJECT: REASON (ADVICE)" of all that is said of applications' users. */
+static const char *strangers(const char *applications)
+{
+	static char text[1024];
+	struct session session;
+	struct generation gen;
+
+	clear();
+	scene_configure(applications);
+	ck_ok(session_open(&session, &scene_options, &err), &err);
+	ck_ok(session_load(&session, &err), &err);
+	ck_ok(session_generation(&gen, &session, "g1", false, &err), &err);
+	ck_ok(gates_strangers(&found, session.config, "poc", &gen, &err), &err);
+	text[0] = '\0';
+	for (size_t i = 0; i < found.count; i++) {
+		const struct finding *f = &found.items[i];
+		size_t at = strlen(text);
+
+		ck_assert_str_eq(f->check, "application-user");
+		(void)snprintf(text + at, sizeof(text) - at, "%s%s: %s (%s)\n",
+			       f->severity == SEVERITY_WARNING ? "" : "info ", f->subject,
+			       f->reason, f->advice);
+	}
+	findings_release(&found);
+	generation_release(&gen);
+	session_close(&session);
+	return text;
+}
+
+START_TEST(a_user_for_whom_nobody_waits_is_named)
+{
+	scene_to(STATE_IDLE);
+	ck_assert_str_eq(strangers(SCENE_QUIET "applications:\n  shop: {users: [application]}\n"),
+			 "");
+	ck_assert_str_eq(
+		strangers(SCENE_QUIET "applications:\n  shop: {users: [aplication]}\n"
+				      "  ghost: {users: [application, xyz]}\n"),
+		"application shop: its user 'aplication' has no client certificate in poc: nobody "
+		"waits for it (did you mean 'application'?)\n"
+		"application ghost: its user 'xyz' has no client certificate in poc: nobody waits "
+		"for it (see applications.ghost.users in certrotate.yml, and the clients of the "
+		"chain's description)\n");
+}
+END_TEST
+
 START_TEST(nothing_is_confirmed_while_a_phase_is_under_way)
 {
 	enum phase phase;
@@ -248,6 +293,7 @@ Suite *gates_suite(void)
 	tcase_add_unchecked_fixture(words, scene_prepare, NULL);
 	tcase_add_checked_fixture(words, scene_setup, scene_teardown);
 	tcase_add_test(words, who_has_nobody_here_has_nothing_to_confirm);
+	tcase_add_test(words, a_user_for_whom_nobody_waits_is_named);
 	tcase_add_test(words, nothing_is_confirmed_while_a_phase_is_under_way);
 	tcase_add_test(words, a_word_about_a_damaged_generation_is_none);
 	tcase_add_test(words, each_emergency_is_carried_out_once);
