@@ -13,36 +13,51 @@
 
 #define TEXT_MAX ((size_t)64 << 20)
 
-/* With whole the certificates' own lines, else a line for each certificate. */
+/* With a line for each certificate in place of its own ones. */
+static int diff_shown(struct buf *out, const struct holding_file *file, const struct buf *old,
+		      bool there, struct err *err)
+{
+	struct buf before, after, marked;
+	struct shown shown = SHOWN_INIT;
+	int rc;
+
+	buf_init(&before, SESSION_FILE_MAX);
+	buf_init(&after, SESSION_FILE_MAX);
+	buf_init(&marked, SESSION_FILE_MAX);
+	rc = shown_mark(&before, &shown, old->data, old->len, err);
+	rc = rc ? rc : shown_mark(&after, &shown, file->data.data, file->data.len, err);
+	rc = rc ? rc
+		: diff_text(&marked, file->path, there ? before.data : NULL, before.len,
+			    file->remove ? NULL : after.data, after.len, NULL, NULL, err);
+	rc = rc ? rc : shown_expand(out, &shown, marked.data, marked.len, err);
+	buf_release(&before);
+	buf_release(&after);
+	buf_release(&marked);
+	shown_release(&shown);
+	return rc;
+}
+
 static int diff_file(struct buf *out, struct session *session, const struct holding_file *file,
 		     bool whole, struct err *err)
 {
-	struct buf old, old_shown, new_shown;
+	struct buf old;
 	bool there;
 	int rc;
 
 	buf_init(&old, SESSION_FILE_MAX);
-	buf_init(&old_shown, SESSION_FILE_MAX);
-	buf_init(&new_shown, SESSION_FILE_MAX);
 	rc = repo_read(&old, session->repo, &session->base, file->path, SESSION_FILE_MAX, err);
 	there = !rc;
 	if (rc == ERR_NOENT)
 		rc = 0;
-	if (!rc && whole) {
+	whole = whole || !shown_can_mark(old.data, old.len) ||
+		!shown_can_mark(file->data.data, file->data.len);
+	if (!rc && whole)
 		rc = diff_text(out, file->path, there ? old.data : NULL, old.len,
 			       file->remove ? NULL : file->data.data, file->data.len, NULL, NULL,
 			       err);
-	} else if (!rc) {
-		rc = show_certificates(&old_shown, old.data, old.len, err);
-		rc = rc ? rc : show_certificates(&new_shown, file->data.data, file->data.len, err);
-		rc = rc ? rc
-			: diff_text(out, file->path, there ? old_shown.data : NULL, old_shown.len,
-				    file->remove ? NULL : new_shown.data, new_shown.len, NULL, NULL,
-				    err);
-	}
+	else if (!rc)
+		rc = diff_shown(out, file, &old, there, err);
 	buf_release(&old);
-	buf_release(&old_shown);
-	buf_release(&new_shown);
 	return rc;
 }
 

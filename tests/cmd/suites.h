@@ -9,5 +9,6 @@ Suite *wrap_suite(void);
 Suite *manual_suite(void);
 Suite *census_suite(void);
 Suite *findings_suite(void);
+Suite *show_suite(void);
 
 #endif
