@@ -60,8 +60,8 @@ static struct proof_leaf proof_leaf(const struct generation *gen, const char *au
 
 	if (!leaf)
 		return (struct proof_leaf){0};
-	return (struct proof_leaf){leaf->pem, strlen(leaf->pem),
-				   leaf->key.data ? &leaf->key : NULL};
+	return (struct proof_leaf){leaf->pem, strlen(leaf->pem), leaf->key.data ? &leaf->key : NULL,
+				   leaf->cert};
 }
 
 /* The authority's leaves of one kind, in both generations. */

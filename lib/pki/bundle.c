@@ -64,8 +64,16 @@ static int not_a_certificate(const struct pem_block *block, const char *name, st
 		       block->number, block->line, label);
 }
 
+static bool is_known(const struct cert *known, const unsigned char *der, size_t len)
+{
+	unsigned char sha256[CERT_SHA256_SIZE];
+
+	return known && EVP_Digest(der, len, sha256, NULL, EVP_sha256(), NULL) == 1 &&
+	       !memcmp(sha256, cert_sha256(known), sizeof(sha256));
+}
+
 static int add_block(struct bundle *out, const struct pem_block *block, const char *name,
-		     struct err *err)
+		     const struct cert *known, struct err *err)
 {
 	unsigned char *der = NULL;
 	char *label = NULL, *header = NULL;
@@ -82,9 +90,11 @@ static int add_block(struct bundle *out, const struct pem_block *block, const ch
 	bio = BIO_new_mem_buf(block->start, (int)block->len);
 	if (!bio || !PEM_read_bio(bio, &label, &header, &der, &len))
 		rc = ossl_err(err, "%s cannot be decoded", which);
+	else if (is_known(known, der, (size_t)len))
+		rc = bundle_add(out, known, err);
 	else
 		rc = cert_from_der(&cert, der, (size_t)len, which, err);
-	if (!rc)
+	if (!rc && cert)
 		rc = bundle_add(out, cert, err);
 	cert_free(cert);
 	OPENSSL_free(label);
@@ -97,6 +107,12 @@ static int add_block(struct bundle *out, const struct pem_block *block, const ch
 int bundle_from_pem(struct bundle *out, const char *text, size_t len, const char *name,
 		    struct err *err)
 {
+	return bundle_from_pem_known(out, text, len, name, NULL, err);
+}
+
+int bundle_from_pem_known(struct bundle *out, const char *text, size_t len, const char *name,
+			  const struct cert *known, struct err *err)
+{
 	struct pem_scan scan = {.text = text, .len = len, .name = name};
 	size_t before = out->count;
 	struct pem_block block;
@@ -105,7 +121,7 @@ int bundle_from_pem(struct bundle *out, const char *text, size_t len, const char
 	if (len > INT_MAX)
 		return err_set(err, ERR_FAIL, "%s: too large for certificates", name);
 	while (!rc && (rc = pem_next(&block, &scan, err)) > 0)
-		rc = add_block(out, &block, name, err);
+		rc = add_block(out, &block, name, known, err);
 	if (!rc && out->count == before)
 		rc = err_set(err, ERR_FAIL, "%s: no certificate in it", name);
 	if (rc)

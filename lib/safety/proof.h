@@ -52,6 +52,7 @@
 #include "base/log.h"
 #include "base/strs.h"
 #include "base/sys.h"
+#include "pki/cert.h"
 #include "secret/arena.h"
 
 enum proof_generation { PROOF_OLD, PROOF_NEW, PROOF__MAX };
@@ -68,6 +69,8 @@ struct proof_leaf {
 		*pem; /* the text as it is rolled out: the leaf, then intermediates; NULL: none */
 	size_t len;
 	const struct secret *key; /* PEM; NULL where it is not known */
+	/* Made of that text already: the text is judged all the same. NULL: it is made here. */
+	const struct cert *known;
 };
 
 struct proof_peer {

@@ -24,7 +24,7 @@ static int load_leaf(struct loaded_leaf *out, const struct proof_leaf *in,
 	struct err why = {0};
 
 	if (in->pem) {
-		if (bundle_from_pem(&out->certs, in->pem, in->len, name, &why)) {
+		if (bundle_from_pem_known(&out->certs, in->pem, in->len, name, in->known, &why)) {
 			out->pem_error = reason_of(&why, name);
 			if (!out->pem_error)
 				return err_nomem(err);

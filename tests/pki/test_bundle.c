@@ -42,6 +42,27 @@ START_TEST(a_bundle_survives_its_text)
 }
 END_TEST
 
+START_TEST(what_is_known_is_not_made_again)
+{
+	struct bundle again = BUNDLE_INIT;
+	struct err err = {0};
+
+	ck_ok(bundle_from_pem_known(&again, text.data, text.len, "t", older.ca, &err), &err);
+	ck_assert_ptr_eq(again.items[0], older.ca);
+	ck_assert_ptr_ne(again.items[1], older.root);
+	ck_assert(bundle_equal(&again, &older.bundle));
+	bundle_release(&again);
+	ck_ok(bundle_from_pem_known(&again, text.data, text.len, "t", newer.ca, &err), &err);
+	ck_assert_ptr_ne(again.items[0], newer.ca);
+	ck_assert(bundle_equal(&again, &older.bundle));
+	bundle_release(&again);
+	text.data[text.len - 20] = '?';
+	ck_assert_int_eq(bundle_from_pem_known(&again, text.data, text.len, "t", older.ca, &err),
+			 ERR_FAIL);
+	ck_assert_uint_eq(again.count, 0);
+}
+END_TEST
+
 /* One text with "%1" and "%2" replaced by the certificates' base64 lines (with a newline). */
 static void compose(struct buf *out, const char *format)
 {
@@ -242,6 +263,7 @@ Suite *bundle_suite(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_bundle_survives_its_text);
+	tcase_add_test(tcase, what_is_known_is_not_made_again);
 	tcase_add_loop_test(tcase, what_stands_around_blocks_is_passed_over, 0,
 			    ROWS(what_stands_around_blocks_is_passed_over_rows));
 	tcase_add_loop_test(tcase, damaged_text_is_refused, 0, ROWS(damaged_text_is_refused_rows));

@@ -61,8 +61,8 @@ static void prove(struct forge_spec specs[RANK__MAX], bool server)
 		forge(&made[i], &specs[i]);
 	}
 	cas = forge_join(made[CA].pem, made[ROOT].pem, NULL);
-	peer.leaves[PROOF_NEW] = (struct proof_leaf){made[LEAF].pem, strlen(made[LEAF].pem),
-						     &secret};
+	peer.leaves[PROOF_NEW] = (struct proof_leaf){
+		.pem = made[LEAF].pem, .len = strlen(made[LEAF].pem), .key = &secret};
 	bundle.pem = cas;
 	bundle.len = strlen(cas);
 	env.in.servers = env.in.clients = (struct proof_side){0};

@@ -240,7 +240,7 @@ END_TEST
 
 START_TEST(a_leaf_without_a_successor_blocks)
 {
-	env.clients[1].leaves[PROOF_NEW] = (struct proof_leaf){NULL, 0, NULL};
+	env.clients[1].leaves[PROOF_NEW] = (struct proof_leaf){.pem = NULL};
 	env_prove(&env);
 	env_expect(&env, "no-successor", SEVERITY_BLOCK, "client report",
 		   "it has a certificate, but none in the new generation");

@@ -108,8 +108,8 @@ END_TEST
 START_TEST(one_generation_alone_needs_no_successors)
 {
 	for (size_t i = 0; i < 2; i++) {
-		env.servers[i].leaves[PROOF_NEW] = (struct proof_leaf){NULL, 0, NULL};
-		env.clients[i].leaves[PROOF_NEW] = (struct proof_leaf){NULL, 0, NULL};
+		env.servers[i].leaves[PROOF_NEW] = (struct proof_leaf){.pem = NULL};
+		env.clients[i].leaves[PROOF_NEW] = (struct proof_leaf){.pem = NULL};
 	}
 	env.in.servers.bundle_count = env.in.clients.bundle_count = 1;
 	env_prove(&env);

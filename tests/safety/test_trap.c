@@ -276,7 +276,7 @@ START_TEST(a_revert_does_not_mind_a_bad_new_generation)
 {
 	env_set_server(&env, PROOF_NEW, "other", "other.example.com", "serverAuth");
 	env.clients[0].leaves[PROOF_NEW].key = env.clients[1].leaves[PROOF_NEW].key;
-	env.clients[1].leaves[PROOF_NEW] = (struct proof_leaf){NULL, 0, NULL};
+	env.clients[1].leaves[PROOF_NEW] = (struct proof_leaf){.pem = NULL};
 	env.servers[1].leaves[PROOF_NEW].pem = "junk";
 	env.servers[1].leaves[PROOF_NEW].len = 4;
 	env.held[0][0].live = env.held[1][0].live = false;
