@@ -151,6 +151,23 @@ START_TEST(who_takes_over_runs_them_again_with_the_same_keys)
 }
 END_TEST
 
+/* Elsewhere it is not known how far the hooks have come, but whose words there have to be. */
+START_TEST(what_waits_is_said_elsewhere_too)
+{
+	scene_configure(MANUAL);
+	fails(EVENT_NEXT, ERR_GATE, "trust waits for the word of shop");
+	on_other_machine(true);
+	hooking_is_said(&err, "hook-waits", "application shop",
+			"trust waits for its word, once it comes to its hooks: load the bundle");
+	ack("shop");
+	hooking_is_said(&err, "hook-waits", "application shop", "");
+	on_other_machine(false);
+	scene_to(STATE_TRUSTED);
+	ck_assert_str_eq(hooked(),
+			 "trust forward shop a\ntrust forward other o\ntrust forward shop b");
+}
+END_TEST
+
 START_TEST(what_is_taken_back_elsewhere_is_all_of_it)
 {
 	scene_configure(WAVES("trust"));
@@ -297,6 +314,7 @@ Suite *hooks_team_suite(void)
 	tcase_add_test(merges, a_merge_turns_round_what_was_begun);
 	tcase_add_test(merges, a_word_does_not_hide_what_waits_for_its_merge);
 	tcase_add_test(others, who_takes_over_runs_them_again_with_the_same_keys);
+	tcase_add_test(others, what_waits_is_said_elsewhere_too);
 	tcase_add_test(others, what_is_taken_back_elsewhere_is_all_of_it);
 	tcase_add_test(others, what_was_taken_back_elsewhere_has_other_keys);
 	tcase_add_test(others, a_claim_that_is_lost_ends_them);
