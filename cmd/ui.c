@@ -391,7 +391,8 @@ size_t ui_findings(struct ui *ui, const struct findings *findings)
 
 bool ui_confirm(struct ui *ui, const char *question)
 {
-	struct sigaction usual, interrupting;
+	struct pollfd person = {.fd = STDIN_FILENO, .events = POLLIN};
+	sigset_t stops, usual;
 	char answer[16];
 	bool answered;
 
@@ -399,17 +400,18 @@ bool ui_confirm(struct ui *ui, const char *question)
 	if (!ui->ask)
 		return false;
 	flush_out(ui);
+	/* Ctrl-C at the question is an answer, also in the moment in which it is asked. */
+	(void)sigemptyset(&stops);
+	(void)sigaddset(&stops, SIGINT);
+	(void)sigaddset(&stops, SIGTERM);
+	(void)sigaddset(&stops, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, &stops, &usual);
 	put(ui, stderr, question);
 	(void)fputs(" [y/N] ", stderr);
 	(void)fflush(stderr);
-	/* Ctrl-C at the question is an answer. */
-	(void)sigaction(SIGINT, NULL, &usual);
-	interrupting = usual;
-	interrupting.sa_flags &= ~SA_RESTART;
-	(void)sigaction(SIGINT, &interrupting, NULL);
-	answered = fgets(answer, sizeof(answer), stdin) != NULL;
-	(void)sigaction(SIGINT, &usual, NULL);
-	if (!answered)
+	answered = ppoll(&person, 1, NULL, &usual) > 0;
+	(void)pthread_sigmask(SIG_SETMASK, &usual, NULL);
+	if (!answered || !fgets(answer, sizeof(answer), stdin))
 		return false;
 	answer[strcspn(answer, "\n")] = '\0';
 	return !strcasecmp(answer, "y") || !strcasecmp(answer, "yes");

@@ -179,11 +179,11 @@ check 'still once' is "$(asked 'len(r)')" 6
 /usr/bin/python3 - "$FORGE/requests" <<'PY'
 import json, sys
 r = json.load(open(sys.argv[1]))
-r[-1]["text"] = r[-1]["text"].replace("servers/forward ", "servers/forward 0")
+r[-1]["text"] = r[-1]["text"].replace("servers/forward ", "servers/forward old-")
 json.dump(r, open(sys.argv[1], "w"))
 PY
 check 'a text about another commit' exits 3 go next
-check 'is written anew' bash -c "[ $(asked 'r[-1]["text"].count("servers/forward 0")') = 0 ]"
+check 'is written anew' bash -c "[ $(asked 'r[-1]["text"].count("servers/forward old-")') = 0 ]"
 /usr/bin/python3 - "$FORGE/requests" <<'PY'
 import json, sys
 r = json.load(open(sys.argv[1]))
