@@ -448,8 +448,9 @@ START_TEST(a_name_that_nobody_answers_for_costs_the_deadline)
 				 .method = "GET", .url = "https://dns.hang/x", .deadline_ms = 200}),
 			 ERR_FAIL);
 	ck_assert_int_eq(hb.response.failure, HTTP_NO_ADDRESS);
-	ck_assert_str_eq(hb.err.msg, "GET https://dns.hang/x: no address for the host dns.hang: no "
-				     "answer within 0.2 s");
+	/* or a few milliseconds less: the deadline is that of all of it */
+	ck_contains(hb.err.msg, "GET https://dns.hang/x: no address for the host dns.hang: no "
+				"answer within 0.");
 }
 END_TEST
 

@@ -215,7 +215,8 @@ class Connection:
 
     def request(self):
         words = self._line().split(' ')
-        if len(words) != 3:
+        # A TLS handshake's random bytes may be three words too.
+        if len(words) != 3 or not words[0].isascii() or not words[0].isalpha():
             raise Gone
         headers = {}
         for line in iter(self._line, ''):
