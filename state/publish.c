@@ -271,6 +271,18 @@ int step_unmoved(struct session *session, struct err *err)
 	return 0;
 }
 
+/*
+ * A claim is told from the one before by its moment: also within one second, and where this
+ * machine's clock is behind the other one's.
+ */
+static int64_t claim_time(struct session *session)
+{
+	const char *since = session->store.under_way.since;
+	int64_t now = session->sys->now(session->sys), before;
+
+	return since && !sys_time_parse(since, &before, NULL) && now <= before ? before + 1 : now;
+}
+
 int step_take_over(struct session *session, struct err *err)
 {
 	const struct under_way *under_way = &session->store.under_way;
@@ -287,7 +299,7 @@ int step_take_over(struct session *session, struct err *err)
 		free(subject);
 		return rc;
 	}
-	rc = store_begin(&store, &row, session->by, session->host, session->sys->now(session->sys),
+	rc = store_begin(&store, &row, session->by, session->host, claim_time(session),
 			 under_way->reason, err);
 	rc = rc ? rc : store_set(&store.under_way.begun, under_way->begun, err);
 	if (!rc && under_way->again && !(store.under_way.again = js_copy(under_way->again)))

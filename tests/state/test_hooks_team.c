@@ -2,6 +2,7 @@
 /* Hooks where a merge request comes between, where somebody else takes over, and stops. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/state/hooking.h"
 
@@ -168,8 +169,19 @@ START_TEST(what_waits_is_said_elsewhere_too)
 }
 END_TEST
 
+static int64_t moment;
+
+static int64_t stand_still(struct sys *sys)
+{
+	(void)sys;
+	return moment;
+}
+
 START_TEST(what_is_taken_back_elsewhere_is_all_of_it)
 {
+	/* also where it is taken over within one second */
+	moment = time(NULL);
+	scene_options.sys->now = stand_still;
 	scene_configure(WAVES("trust"));
 	hooks_do("[ $1 != b ] || exit 1");
 	fails(EVENT_NEXT, ERR_FAIL, "of application shop");
@@ -180,6 +192,7 @@ START_TEST(what_is_taken_back_elsewhere_is_all_of_it)
 	/* what the other machine has begun is not known here */
 	ck_ok(run(EVENT_REVERT, true), &err);
 	ck_assert_str_eq(hooked(), "trust back late c\ntrust back shop a\ntrust back shop b");
+	moment++;
 	on_other_machine(false);
 	scene_to(STATE_TRUSTED);
 	ck_assert_str_eq(hooked(), "trust forward shop a\ntrust forward shop b\n"
