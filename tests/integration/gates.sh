@@ -82,19 +82,6 @@ make_repository() {
   team_commits "poc: describe the environment"
 }
 
-start_server() {
-  local user
-  mkdir -p "$T/db1"
-  [ "$(id -u)" != 0 ] || chown "$SERVER_USER" "$T/db1"
-  start_pg "$T/db1/data" "$ADDRESS" "$PORT" "ssl_ca_file = 'root.crt'"
-  printf '%s\n' 'local all all trust' 'hostssl all all 127.0.0.0/8 cert clientcert=verify-full' |
-    as_server tee "$T/db1/data/pg_hba.conf" >/dev/null
-  for user in $CLIENTS; do
-    [ "$user" = "$SERVER_USER" ] || quietly sql "$PORT" "CREATE ROLE $user LOGIN"
-  done
-  quietly sql "$PORT" "ALTER ROLE postgres SUPERUSER"
-}
-
 # values CERTS VAULT: what the application needs of these two files, into its home
 application_files() {
   ansible-vault view --vault-password-file "$T/vault-password" "$2" | /usr/bin/python3 -c '

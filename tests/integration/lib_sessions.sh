@@ -1,7 +1,20 @@
 # SPDX-License-Identifier: PostgreSQL
 # shellcheck shell=bash
-# Sessions that stay, of one server ($DB1 at $ADDRESS and $PORT) and the users whose files are in $T/homes. The script has
-# `declare -A SESSIONS=()` and ends what is left of them.
+# One server ($DB1 at $ADDRESS and $PORT) with a role for each of $CLIENTS, and sessions that stay, of users whose files are
+# in $T/homes. The script has `declare -A SESSIONS=()` and ends what is left of them.
+
+start_server() {
+  local user
+  mkdir -p "$T/db1"
+  [ "$(id -u)" != 0 ] || chown "$SERVER_USER" "$T/db1"
+  start_pg "$T/db1/data" "$ADDRESS" "$PORT" "ssl_ca_file = 'root.crt'"
+  printf '%s\n' 'local all all trust' 'hostssl all all 127.0.0.0/8 cert clientcert=verify-full' |
+    as_server tee "$T/db1/data/pg_hba.conf" >/dev/null
+  for user in $CLIENTS; do
+    [ "$user" = "$SERVER_USER" ] || quietly sql "$PORT" "CREATE ROLE $user LOGIN"
+  done
+  quietly sql "$PORT" "ALTER ROLE postgres SUPERUSER"
+}
 
 # hold NAME USER: a session with the files that the user has now
 hold() {
