@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "cmd/ui.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/strs.h"
 #include "base/sys.h"
 #include "cmd/wrap.h"
@@ -72,29 +72,16 @@ static size_t own_color_len(const struct ui *ui, const char *text)
 	return len > mark && !memcmp(text + len - mark, ui->mark, mark) ? len : 0;
 }
 
-static void note_unwritten(struct ui *ui)
-{
-	if (!ui->out_errno)
-		ui->out_errno = errno ? errno : EIO;
-}
-
 /*
  * Standard output is not stdio's: that throws away what a signal kept it from writing, and forgets
  * why a write failed.
  */
 static void flush_out(struct ui *ui)
 {
-	size_t done = 0;
+	/* the first reason counts */
+	struct err *err = ui->unwritten.code ? NULL : &ui->unwritten;
 
-	while (done < ui->out.len) {
-		ssize_t put = write(STDOUT_FILENO, ui->out.data + done, ui->out.len - done);
-
-		if (put < 0 && errno != EINTR) {
-			note_unwritten(ui);
-			break;
-		}
-		done += put > 0 ? (size_t)put : 0;
-	}
+	(void)file_write_all(STDOUT_FILENO, ui->out.data, ui->out.len, "to standard output", err);
 	buf_release(&ui->out);
 	buf_init(&ui->out, OUT_MAX);
 }
@@ -115,14 +102,15 @@ static bool is_hung_up(int fd)
 
 int ui_flush(struct ui *ui, struct err *err)
 {
-	int why;
+	struct err unwritten;
 
 	flush_out(ui);
-	why = ui->out_errno;
-	ui->out_errno = 0;
-	if (!why || is_hung_up(STDOUT_FILENO))
+	unwritten = ui->unwritten;
+	err_clear(&ui->unwritten);
+	if (!unwritten.code || is_hung_up(STDOUT_FILENO))
 		return 0;
-	return err_sys(err, why, "cannot write to standard output");
+	*err = unwritten;
+	return err->code;
 }
 
 /* One text, made harmless but for its newlines, tabs and our colours. */

@@ -27,11 +27,11 @@ struct ui {
 	bool quiet;
 	bool verbose;
 	bool progress_shown;
-	bool mid_line;	    /* a child's output has not ended its line */
-	bool out_tty;	    /* standard output is a terminal: nothing waits */
-	struct buf out;	    /* what waits for it */
-	int out_errno;	    /* why standard output could not be written; 0: it could */
-	struct strip strip; /* of a child's output */
+	bool mid_line;	      /* a child's output has not ended its line */
+	bool out_tty;	      /* standard output is a terminal: nothing waits */
+	struct buf out;	      /* what waits for it */
+	struct err unwritten; /* why standard output could not be written */
+	struct strip strip;   /* of a child's output */
 	struct log log;
 	/* Our own colours, with a number in them that no text from outside can know. */
 	char colors[UI_COLOR__MAX][UI_COLOR_SIZE];
