@@ -51,14 +51,10 @@ static int save(const struct census *census, const struct session *session, stru
 {
 	char *path = record_path(session);
 	struct json *root = census_json(census);
-	struct buf text;
 	int rc = path && root ? 0 : err_nomem(err);
 
-	buf_init(&text, RECORD_MAX);
 	rc = rc ? rc : sum_add(root, err);
-	rc = rc ? rc : js_dump(&text, root, false, err);
-	rc = rc ? rc : file_replace(path, NULL, text.data, text.len, 0600, err);
-	buf_release(&text);
+	rc = rc ? rc : js_save(path, root, false, RECORD_MAX, err);
 	js_free(root);
 	free(path);
 	return rc;

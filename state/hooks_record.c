@@ -53,18 +53,14 @@ int hooks_record_open(struct hooks_record *record, const struct session *session
 int hooks_record_save(const struct hooks_record *record, struct err *err)
 {
 	struct json *root = js_new_object();
-	struct buf text;
 	int bad = 0, rc;
 
 	bad |= js_set_int(root, "version", VERSION);
 	bad |= js_set_str(root, "base", record->base);
 	bad |= js_set(root, "runs", js_copy(record->runs));
 	bad |= js_set(root, "waves", js_copy(record->waves));
-	buf_init(&text, FILE_MAX);
 	rc = bad ? err_nomem(err) : sum_add(root, err);
-	rc = rc ? rc : js_dump(&text, root, false, err);
-	rc = rc ? rc : file_replace(record->path, NULL, text.data, text.len, 0600, err);
-	buf_release(&text);
+	rc = rc ? rc : js_save(record->path, root, false, FILE_MAX, err);
 	js_free(root);
 	return rc;
 }

@@ -29,13 +29,8 @@ static int keep(const struct session *session, const char *name, const struct js
 		struct err *err)
 {
 	char *path = path_join(session->local_dir, name);
-	struct buf text;
-	int rc = path ? 0 : err_nomem(err);
+	int rc = path ? js_save(path, value, true, FILE_MAX, err) : err_nomem(err);
 
-	buf_init(&text, FILE_MAX);
-	rc = rc ? rc : js_dump(&text, value, true, err);
-	rc = rc ? rc : file_replace(path, NULL, text.data, text.len, 0600, err);
-	buf_release(&text);
 	free(path);
 	return rc;
 }

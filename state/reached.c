@@ -35,17 +35,13 @@ int reached_keep(const struct session *session, const char *key, bool first, con
 	char *path = path_join(session->local_dir, "rollout.json");
 	struct json *root = js_new_object();
 	struct json *runs = path && !first ? read_kept(path) : js_new_object();
-	struct buf text;
 	int rc = path && !js_set(runs, key, js_copy(run)) ? 0 : err_nomem(err);
 
 	(void)js_set_int(root, "version", VERSION);
 	if (js_set(root, "runs", runs) && !rc)
 		rc = err_nomem(err);
-	buf_init(&text, FILE_MAX);
 	rc = rc ? rc : sum_add(root, err);
-	rc = rc ? rc : js_dump(&text, root, false, err);
-	rc = rc ? rc : file_replace(path, NULL, text.data, text.len, 0600, err);
-	buf_release(&text);
+	rc = rc ? rc : js_save(path, root, false, FILE_MAX, err);
 	js_free(root);
 	free(path);
 	return rc;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/utf8.h"
 
 #define TEXT_MAX ((size_t)16 << 20)
@@ -127,6 +128,18 @@ int js_dump(struct buf *out, const struct json *value, bool pretty, struct err *
 		return rc;
 	buf_addc(out, '\n');
 	return buf_check(out, "JSON", err);
+}
+
+int js_save(const char *path, const struct json *value, bool pretty, size_t max, struct err *err)
+{
+	struct buf text;
+	int rc;
+
+	buf_init(&text, max);
+	rc = js_dump(&text, value, pretty, err);
+	rc = rc ? rc : file_replace(path, NULL, text.data, text.len, 0600, err);
+	buf_release(&text);
+	return rc;
 }
 
 int js_dump_sorted(struct buf *out, const struct json *value, struct err *err)

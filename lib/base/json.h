@@ -24,6 +24,9 @@ struct json;
 int js_parse(struct json **out, const char *text, size_t len, const char *name, struct err *err);
 /* pretty: two spaces of indentation and a newline at the end; else one line without a newline. */
 int js_dump(struct buf *out, const struct json *value, bool pretty, struct err *err);
+/* Replaces a file of mode 0600 with the text of js_dump, durably (file_replace); ERR_FAIL for more
+ * than max bytes. */
+int js_save(const char *path, const struct json *value, bool pretty, size_t max, struct err *err);
 /* One line without blanks, the keys in byte order: equal values give equal texts. */
 int js_dump_sorted(struct buf *out, const struct json *value, struct err *err);
 
