@@ -63,20 +63,16 @@ static int read_before(struct baseline *out, const struct session *session, stru
 	const struct store *store = &session->store;
 	const struct json *last = store_last(store, NULL);
 	bool active = store->under_way.active;
-	char *path = path_join(session->local_dir, "before.json");
+	char *path = path_join(session->local_dir, BASELINE_FILE);
 	char *key = baseline_key(active ? store->rotation : js_str(last, "rotation", ""),
 				 active ? phase_name(store->under_way.phase)
 					: js_str(last, "phase", ""),
 				 active ? direction_name(store->under_way.direction)
 					: js_str(last, "direction", ""));
-	int rc = path && key ? baseline_read(out, path, key, err) : err_nomem(err);
+	int rc = path && key ? baseline_load(out, path, key, err) : err_nomem(err);
 
 	free(path);
 	free(key);
-	if (rc == ERR_NOENT) {
-		err_clear(err);
-		rc = 0;
-	}
 	return rc;
 }
 

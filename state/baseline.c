@@ -19,7 +19,6 @@ int baseline_write(const char *path, const char *key, const struct json *evidenc
 {
 	const struct json *logins = js_get(evidence, "logins");
 	struct json *root = js_new_object(), *servers = js_new_object();
-	struct buf text;
 	int rc = root && servers ? 0 : err_nomem(err);
 
 	for (size_t i = 0; i < js_count(logins) && !rc; i++) {
@@ -40,11 +39,8 @@ int baseline_write(const char *path, const char *key, const struct json *evidenc
 	(void)js_set_str(root, "key", key);
 	if (js_set(root, "servers", servers) && !rc)
 		rc = err_nomem(err);
-	buf_init(&text, FILE_MAX);
 	rc = rc ? rc : sum_add(root, err);
-	rc = rc ? rc : js_dump(&text, root, true, err);
-	rc = rc ? rc : file_replace(path, NULL, text.data, text.len, 0600, err);
-	buf_release(&text);
+	rc = rc ? rc : js_save(path, root, true, FILE_MAX, err);
 	js_free(root);
 	return rc;
 }
@@ -88,6 +84,16 @@ int baseline_read(struct baseline *out, const char *path, const char *key, struc
 	if (rc)
 		baseline_release(out);
 	return rc;
+}
+
+int baseline_load(struct baseline *out, const char *path, const char *key, struct err *err)
+{
+	int rc = baseline_read(out, path, key, err);
+
+	if (rc != ERR_NOENT)
+		return rc;
+	err_clear(err);
+	return 0;
 }
 
 const struct baseline_figures *baseline_find(const struct baseline *baseline, const char *endpoint)

@@ -35,6 +35,8 @@ struct baseline {
 		NULL, 0, STRMAP_INIT                                                               \
 	}
 
+#define BASELINE_FILE "before.json" /* in the local folder */
+
 /* "ROTATION/PHASE/DIRECTION": free() it. */
 char *baseline_key(const char *rotation, const char *phase, const char *direction);
 /* The figures in a result's evidence, replacing the file. key: which phase begins. */
@@ -44,6 +46,8 @@ int baseline_write(const char *path, const char *key, const struct json *evidenc
  * no record.
  */
 int baseline_read(struct baseline *out, const char *path, const char *key, struct err *err);
+/* The same; to have none is no error: *out is empty. */
+int baseline_load(struct baseline *out, const char *path, const char *key, struct err *err);
 /* NULL where the endpoint was not asked. */
 const struct baseline_figures *baseline_find(const struct baseline *baseline, const char *endpoint);
 void baseline_release(struct baseline *baseline);

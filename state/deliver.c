@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "state/deliver.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,31 +267,32 @@ static int choose_passphrase(struct delivered *out, struct session *session,
 	return passphrase_make(&out->passphrase, session->arena, session->sys, err);
 }
 
-/* Whether path is at or below a folder. */
-static bool is_below(const char *path, const char *folder)
+/* What a folder's absolute name is below another folder; NULL: elsewhere. */
+static int find_below(const char **out, const char *full, const char *folder, struct err *err)
 {
 	char *real = realpath(folder, NULL);
-	size_t len = real ? strlen(real) : 0;
-	bool below = real && !strncmp(path, real, len) && (path[len] == '/' || !path[len]);
 
+	if (!real)
+		return err_sys(err, errno, "cannot resolve %s", folder);
+	*out = path_below(real, full);
 	free(real);
-	return below;
+	return 0;
 }
 
 /* A work tree is what is committed and pushed: nothing of a delivery may get there. */
 static int check_folder(struct session *session, const char *folder, struct err *err)
 {
-	const char *root = repo_root(session->repo);
-	char *full = NULL, *real = NULL, *probe = NULL;
+	const char *inside = NULL, *common = NULL, *own = NULL;
+	char *full = NULL, *probe = NULL;
 	bool ignored = true;
 	int rc = delivery_folder(&full, folder, err);
 
-	if (!rc && is_below(full, root) && !is_below(full, repo_common_dir(session->repo)) &&
-	    !is_below(full, repo_git_dir(session->repo))) {
-		real = realpath(root, NULL);
-		probe = real ? str_fmt("%s/README.txt", full + strlen(real)) : NULL;
-		rc = probe ? worktree_ignores(&ignored, session->repo, probe + 1, err)
-			   : err_nomem(err);
+	rc = rc ? rc : find_below(&inside, full, repo_root(session->repo), err);
+	rc = rc ? rc : find_below(&common, full, repo_common_dir(session->repo), err);
+	rc = rc ? rc : find_below(&own, full, repo_git_dir(session->repo), err);
+	if (!rc && inside && !common && !own) {
+		probe = path_join(inside, "README.txt");
+		rc = probe ? worktree_ignores(&ignored, session->repo, probe, err) : err_nomem(err);
 	}
 	if (!rc && !ignored) {
 		err_set(err, ERR_USAGE,
@@ -298,7 +300,6 @@ static int check_folder(struct session *session, const char *folder, struct err 
 		rc = err_hint(err, "name a folder outside, or one that .gitignore names");
 	}
 	free(full);
-	free(real);
 	free(probe);
 	return rc;
 }

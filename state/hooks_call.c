@@ -61,12 +61,9 @@ static void take_away(struct given *given)
 static int add_file(struct strs *out, const struct delivery_files *files, enum delivery_kind kind,
 		    const char *name, struct err *err)
 {
-	for (size_t i = 0; i < files->count; i++) {
-		if (files->items[i].kind == kind)
-			return strs_addf(out, err, "%s=%s/%s", name, files->folder,
-					 files->items[i].path);
-	}
-	return 0;
+	const struct delivery_file *file = delivery_find(files, kind, NULL);
+
+	return file ? strs_addf(out, err, "%s=%s/%s", name, files->folder, file->path) : 0;
 }
 
 /* Those of its users who have a certificate here. */

@@ -329,20 +329,15 @@ static int differs(const struct plan *plan, const struct findings *findings, str
 static int look(struct session *session, const struct plan *plan, bool before,
 		struct verify_input *input, struct verify_result *result, struct err *err)
 {
-	char *path = path_join(session->local_dir, "before.json");
+	char *path = path_join(session->local_dir, BASELINE_FILE);
 	char *key = baseline_key(plan->rotation, phase_name(plan->row.phase),
 				 direction_name(plan->row.direction));
 	struct baseline figures = BASELINE_INIT;
 	int rc = path && key ? 0 : err_nomem(err);
 
 	if (!rc && !before)
-		rc = baseline_read(&figures, path, key, err);
-	if (rc == ERR_NOENT) {
-		err_clear(err);
-		rc = 0;
-	} else if (!rc && !before) {
-		input->before = &figures;
-	}
+		rc = baseline_load(&figures, path, key, err);
+	input->before = figures.count ? &figures : NULL;
 	rc = rc ? rc : verify_run(result, session, input, err);
 	if (!rc && before)
 		rc = baseline_write(path, key, result->evidence, err);

@@ -154,12 +154,12 @@ static int not_missing(int rc, struct err *err)
 static int check_below(const char *real, const char *root, const char *path, struct err *err)
 {
 	char base[PATH_MAX];
-	size_t len;
+	const char *below;
 
 	if (!realpath(root, base))
 		return err_sys(err, errno, "cannot resolve %s", root);
-	len = strlen(base);
-	if (!strcmp(base, "/") || (!strncmp(real, base, len) && real[len] == '/'))
+	below = path_below(base, real);
+	if (below && below[0])
 		return 0;
 	return err_set(err, ERR_FAIL, "cannot replace %s: it leads out of %s, to %s", path, root,
 		       real);
@@ -412,6 +412,17 @@ char *path_join(const char *dir, const char *name)
 	if (name[0] == '/' || !dir[0] || !strcmp(dir, "."))
 		return str_fmt("%s", name);
 	return str_fmt("%s%s%s", dir, str_ends(dir, "/") ? "" : "/", name);
+}
+
+const char *path_below(const char *folder, const char *path)
+{
+	size_t len = strlen(folder);
+
+	if (!strcmp(folder, "/"))
+		return path + 1;
+	if (strncmp(folder, path, len) != 0 || (path[len] && path[len] != '/'))
+		return NULL;
+	return path[len] ? path + len + 1 : path + len;
 }
 
 bool path_is_inside(const char *path)

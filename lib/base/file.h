@@ -74,6 +74,11 @@ int file_write_all(int fd, const void *data, size_t len, const char *name, struc
 
 /* "dir/name"; free() it. name is returned alone where it is absolute or dir is "" or ".". */
 char *path_join(const char *dir, const char *name);
+/*
+ * What a path is below a folder, "" for the folder itself, NULL where it is elsewhere. Both as
+ * realpath(3) gives them: only the texts are compared. Lent from path.
+ */
+const char *path_below(const char *folder, const char *path);
 /* Whether a path from a configuration stays below its base: relative, and without "..". */
 bool path_is_inside(const char *path);
 

@@ -28,18 +28,6 @@ static void clean(char *path)
 	*out = '\0';
 }
 
-/* What a resolved path is below root, "" for root itself, NULL where it is elsewhere. */
-static const char *below(const char *root, const char *real)
-{
-	size_t len = strlen(root);
-
-	if (!strcmp(root, "/"))
-		return real + 1;
-	if (strncmp(root, real, len) != 0 || (real[len] && real[len] != '/'))
-		return NULL;
-	return real[len] ? real + len + 1 : real + len;
-}
-
 static int leaves(const char *path, const char *real, struct err *err)
 {
 	if (real)
@@ -121,7 +109,7 @@ static int checked(char **out, const char *root, const char *path, bool resolved
 		rc = resolve(&real, &rest, base, mine, err);
 	}
 	if (!rc) {
-		inside = below(base, real);
+		inside = path_below(base, real);
 		if (!inside)
 			rc = leaves(path, real, err);
 	}
