@@ -86,13 +86,24 @@ void drive_read_secret(struct secret *out, struct arena *arena, const char *path
 	must(secret_read_file(out, arena, path, FILE_MAX, &err), &err);
 }
 
-void drive_write(const char *path, const void *data, size_t len)
+int drive_create(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct err err = {0};
+	int fd;
 
+	/* As ansible-vault does it: file systems wait for the disk where a file is emptied. */
+	(void)unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		must(err_sys(&err, errno, "%s", path), &err);
+	return fd;
+}
+
+void drive_write(const char *path, const void *data, size_t len)
+{
+	struct err err = {0};
+	int fd = drive_create(path);
+
 	must(file_write_all(fd, data, len, path, &err), &err);
 	(void)close(fd);
 }

@@ -27,7 +27,9 @@ void drive_read(struct buf *out, const char *path);
 const char *drive_map(const char *path, size_t *len);
 /* The same into an arena, for keys. */
 void drive_read_secret(struct secret *out, struct arena *arena, const char *path);
-/* Writes a file that is new or replaced, for nobody but us; no fsync. */
+/* A file that is new or replaced, for nobody but us: its descriptor. */
+int drive_create(const char *path);
+/* Writes such a file; no fsync. */
 void drive_write(const char *path, const void *data, size_t len);
 
 /* Seconds: by the clock, and of this process on all processors. */

@@ -37,21 +37,27 @@ static void do_read(struct arena *arena, const struct vault_passwords *passwords
 	must(file_write_all(STDOUT_FILENO, clear.data, clear.len, "standard output", &err), &err);
 }
 
-static void do_write(struct arena *arena, const struct vault_passwords *passwords, const char *path,
-		     const char *to)
+static int put(void *ctx, const char *text, size_t len, struct err *err)
+{
+	const int *fd = ctx;
+
+	return file_write_all(*fd, text, len, "the vault", err);
+}
+
+static void do_write(const struct vault_passwords *passwords, const char *path, const char *to)
 {
 	struct secret clear = {0};
+	const char *text = drive_map(path, &clear.len);
 	struct err err = {0};
 	struct sys sys;
-	struct buf text;
+	int fd = drive_create(to);
 
 	sys_init(&sys);
-	buf_init(&text, VAULT_TEXT_MAX);
-	drive_read_secret(&clear, arena, path);
-	must(vault_encrypt(&text, &clear, vault_passwords_for_new(passwords), NULL, &sys, &err),
+	clear.data = (char *)text;
+	must(vault_encrypt_to(put, &fd, &clear, vault_passwords_for_new(passwords), NULL, &sys,
+			      &err),
 	     &err);
-	drive_write(to, text.data, text.len);
-	buf_release(&text);
+	(void)close(fd);
 }
 
 int main(int argc, char **argv)
@@ -67,7 +73,7 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "read"))
 		do_read(arena, &passwords, argv[3]);
 	else if (argc == 5 && !strcmp(argv[1], "write"))
-		do_write(arena, &passwords, argv[3], argv[4]);
+		do_write(&passwords, argv[3], argv[4]);
 	else
 		return 2;
 	vault_passwords_release(&passwords);

@@ -37,20 +37,10 @@ void buf_reset(struct buf *buf)
 		buf->data[0] = '\0';
 }
 
-static bool reserve(struct buf *buf, size_t more)
+static bool set_cap(struct buf *buf, size_t cap)
 {
-	size_t cap = buf->cap ? buf->cap : 256;
-	char *data;
+	char *data = realloc(buf->cap ? buf->data : NULL, cap);
 
-	if (buf->failed || more > buf->max - buf->len) {
-		buf->failed = true;
-		return false;
-	}
-	if (buf->len + more + 1 <= buf->cap)
-		return true;
-	while (cap < buf->len + more + 1)
-		cap *= 2;
-	data = realloc(buf->cap ? buf->data : NULL, cap);
 	if (!data) {
 		buf->failed = true;
 		buf->nomem = true;
@@ -61,6 +51,31 @@ static bool reserve(struct buf *buf, size_t more)
 	buf->cap = cap;
 	huge_pages(data, cap);
 	return true;
+}
+
+static bool reserve(struct buf *buf, size_t more)
+{
+	size_t cap = buf->cap ? buf->cap : 256;
+
+	if (buf->failed || more > buf->max - buf->len) {
+		buf->failed = true;
+		return false;
+	}
+	if (buf->len + more + 1 <= buf->cap)
+		return true;
+	while (cap < buf->len + more + 1)
+		cap *= 2;
+	return set_cap(buf, cap);
+}
+
+void buf_reserve(struct buf *buf, size_t more)
+{
+	if (buf->failed)
+		return;
+	if (more > buf->max - buf->len)
+		more = buf->max - buf->len;
+	if (buf->len + more + 1 > buf->cap)
+		(void)set_cap(buf, buf->len + more + 1);
 }
 
 void buf_add(struct buf *buf, const void *data, size_t len)

@@ -27,6 +27,11 @@ void buf_init(struct buf *buf, size_t max);
 void buf_release(struct buf *buf); /* leaves it usable as after buf_init with the same max */
 void buf_reset(struct buf *buf);   /* len = 0, failure forgotten, memory kept */
 
+/*
+ * Room for so many bytes more, as far as max allows: where it is known what will come, nothing is
+ * held twice over. No more than a wish, but that a lack of memory is one as in buf_add.
+ */
+void buf_reserve(struct buf *buf, size_t more);
 void buf_add(struct buf *buf, const void *data, size_t len);
 void buf_adds(struct buf *buf, const char *text);
 void buf_addc(struct buf *buf, char c);

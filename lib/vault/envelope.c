@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAGIC	     "$ANSIBLE_VAULT"
@@ -311,82 +312,106 @@ int envelope_parse(struct envelope *out, struct arena *arena, const char *text, 
 	return 0;
 }
 
-struct encoder {
-	struct buf *out;
-	size_t column;
-	char line[COLUMNS + 1];
-	char bytes[256][4]; /* each byte's four digits */
-};
-
 static const char hex_digits[] = "0123456789abcdef";
 
-static void make_bytes(struct encoder *e)
+static void make_bytes(struct envelope_writer *w)
 {
 	for (size_t byte = 0; byte < 256; byte++) {
 		unsigned char high = (unsigned char)hex_digits[byte >> 4];
 		unsigned char low = (unsigned char)hex_digits[byte & 15];
 
-		e->bytes[byte][0] = hex_digits[high >> 4];
-		e->bytes[byte][1] = hex_digits[high & 15];
-		e->bytes[byte][2] = hex_digits[low >> 4];
-		e->bytes[byte][3] = hex_digits[low & 15];
+		w->bytes[byte][0] = hex_digits[high >> 4];
+		w->bytes[byte][1] = hex_digits[high & 15];
+		w->bytes[byte][2] = hex_digits[low >> 4];
+		w->bytes[byte][3] = hex_digits[low & 15];
 	}
 }
 
-static void end_line(struct encoder *e)
+static int flush(struct envelope_writer *w, struct err *err)
 {
-	e->line[e->column] = '\n';
-	buf_add(e->out, e->line, e->column + 1);
-	e->column = 0;
+	int rc = w->put(w->ctx, w->text, w->len, err);
+
+	w->len = 0;
+	return rc;
 }
 
-static void put_digits(struct encoder *e, const char *digits, size_t count)
+/* Behind some digits of a line: always room for one more. */
+static int end_line(struct envelope_writer *w, struct err *err)
 {
-	for (size_t i = 0; i < count; i++) {
-		e->line[e->column++] = digits[i];
-		if (e->column == COLUMNS)
-			end_line(e);
+	if (w->column < COLUMNS)
+		return 0;
+	w->text[w->len++] = '\n';
+	w->column = 0;
+	return sizeof(w->text) - w->len <= COLUMNS ? flush(w, err) : 0;
+}
+
+static int put_digits(struct envelope_writer *w, const char *digits, size_t count, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		w->text[w->len++] = digits[i];
+		w->column++;
+		rc = end_line(w, err);
 	}
+	return rc;
 }
 
-static void put_hex(struct encoder *e, const unsigned char *bytes, size_t len)
+int envelope_add(struct envelope_writer *w, const unsigned char *bytes, size_t len, struct err *err)
 {
-	while (len) {
-		char *line = e->line + e->column;
-		size_t count = (COLUMNS - e->column) / 4;
+	int rc = 0;
+
+	while (len && !rc) {
+		char *at = w->text + w->len;
+		size_t count = (COLUMNS - w->column) / 4;
 
 		if (!count) {
-			put_digits(e, e->bytes[*bytes++], 4);
+			rc = put_digits(w, w->bytes[*bytes++], 4, err);
 			len--;
 			continue;
 		}
 		if (count > len)
 			count = len;
 		for (size_t i = 0; i < count; i++)
-			memcpy(line + 4 * i, e->bytes[bytes[i]], 4);
-		e->column += 4 * count;
-		if (e->column == COLUMNS)
-			end_line(e);
+			memcpy(at + 4 * i, w->bytes[bytes[i]], 4);
+		w->len += 4 * count;
+		w->column += 4 * count;
+		rc = end_line(w, err);
 		bytes += count;
 		len -= count;
 	}
+	return rc;
 }
 
-void envelope_write(struct buf *out, const char *label,
-		    const unsigned char salt[ENVELOPE_SALT_SIZE],
-		    const unsigned char hmac[ENVELOPE_HMAC_SIZE], const unsigned char *body,
-		    size_t body_len)
+int envelope_begin(struct envelope_writer *w, vault_put_fn *put, void *ctx, const char *label,
+		   const unsigned char salt[ENVELOPE_SALT_SIZE],
+		   const unsigned char hmac[ENVELOPE_HMAC_SIZE], struct err *err)
 {
-	struct encoder e = {.out = out};
+	int rc, len;
 
-	make_bytes(&e);
-	buf_addf(out, MAGIC ";%s;AES256%s%s\n", label[0] ? "1.2" : "1.1", label[0] ? ";" : "",
-		 label);
-	put_hex(&e, salt, ENVELOPE_SALT_SIZE);
-	put_digits(&e, BREAK, 2);
-	put_hex(&e, hmac, ENVELOPE_HMAC_SIZE);
-	put_digits(&e, BREAK, 2);
-	put_hex(&e, body, body_len);
-	if (e.column)
-		end_line(&e);
+	w->put = put;
+	w->ctx = ctx;
+	w->column = 0;
+	make_bytes(w);
+	len = snprintf(w->text, sizeof(w->text), MAGIC ";%s;AES256%s%s\n", label[0] ? "1.2" : "1.1",
+		       label[0] ? ";" : "", label);
+	w->len = (size_t)len;
+	rc = envelope_add(w, salt, ENVELOPE_SALT_SIZE, err);
+	rc = rc ? rc : put_digits(w, BREAK, 2, err);
+	rc = rc ? rc : envelope_add(w, hmac, ENVELOPE_HMAC_SIZE, err);
+	return rc ? rc : put_digits(w, BREAK, 2, err);
+}
+
+int envelope_end(struct envelope_writer *w, struct err *err)
+{
+	if (w->column)
+		w->text[w->len++] = '\n';
+	return flush(w, err);
+}
+
+size_t envelope_size(size_t body_len)
+{
+	size_t digits = 4 * (ENVELOPE_SALT_SIZE + ENVELOPE_HMAC_SIZE + body_len) + 2 * 2;
+
+	return sizeof(MAGIC ";1.2;AES256;") + VAULT_LABEL_SIZE + digits + digits / COLUMNS + 1;
 }

@@ -32,10 +32,27 @@ struct envelope {
 int envelope_parse(struct envelope *out, struct arena *arena, const char *text, size_t len,
 		   const char *name, struct err *err);
 
-/* label "" gives format 1.1. */
-void envelope_write(struct buf *out, const char *label,
-		    const unsigned char salt[ENVELOPE_SALT_SIZE],
-		    const unsigned char hmac[ENVELOPE_HMAC_SIZE], const unsigned char *body,
-		    size_t body_len);
+/* Puts the text together in pieces of at most ENVELOPE_PIECE: never all of it at once. */
+#define ENVELOPE_PIECE ((size_t)1 << 16)
+
+struct envelope_writer {
+	vault_put_fn *put;
+	void *ctx;
+	size_t column;
+	size_t len;
+	char bytes[256][4]; /* each byte's four digits */
+	char text[ENVELOPE_PIECE];
+};
+
+/* label "" gives format 1.1. Then the cipher text, and the end. All give what put gave: 0, or an
+ * error. */
+int envelope_begin(struct envelope_writer *w, vault_put_fn *put, void *ctx, const char *label,
+		   const unsigned char salt[ENVELOPE_SALT_SIZE],
+		   const unsigned char hmac[ENVELOPE_HMAC_SIZE], struct err *err);
+int envelope_add(struct envelope_writer *w, const unsigned char *bytes, size_t len,
+		 struct err *err);
+int envelope_end(struct envelope_writer *w, struct err *err);
+/* How long all of it will be at most, with any label. */
+size_t envelope_size(size_t body_len);
 
 #endif

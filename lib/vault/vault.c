@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "vault/vault.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,7 @@
 #define ROUNDS	     10000
 #define BLOCK	     ((size_t)16)
 #define STEP	     ((size_t)1 << 20)
+#define PIECE	     ((size_t)16 << 10)
 #define ORIGINS_SIZE 800
 
 struct keys {
@@ -174,68 +177,162 @@ static int check_label(const char *label, struct err *err)
 	return 0;
 }
 
-/* Pads and encrypts a copy; what is returned is cipher text, of no use to anybody. */
-static int seal(unsigned char **body, size_t *body_len, unsigned char hmac[ENVELOPE_HMAC_SIZE],
-		const struct keys *keys, const struct secret *plain, struct arena *arena,
-		struct err *err)
+/* ---- the cipher text in pieces: made twice, once for the HMAC that stands before it, kept never
+ */
+
+typedef int piece_fn(void *ctx, const unsigned char *piece, size_t len, struct err *err);
+
+static int encrypt_piece(EVP_CIPHER_CTX *cipher, const void *plain, size_t len, piece_fn *fn,
+			 void *ctx, struct err *err)
 {
-	size_t pad = BLOCK - plain->len % BLOCK;
-	unsigned char *data = arena_alloc(arena, plain->len + pad);
+	unsigned char piece[PIECE];
+	int done = 0;
+
+	if (EVP_EncryptUpdate(cipher, piece, &done, plain, (int)len) != 1 || (size_t)done != len)
+		return err_set(err, ERR_FAIL, "cannot run the vault's cipher");
+	return fn(ctx, piece, len, err);
+}
+
+/* Padded by PKCS#7. */
+static int encrypt_last(EVP_CIPHER_CTX *cipher, const struct secret *plain, size_t at, piece_fn *fn,
+			void *ctx, struct err *err)
+{
+	size_t left = plain->len - at;
+	unsigned char last[BLOCK];
 	int rc;
 
-	if (!data)
-		return err_nomem(err);
-	if (plain->len)
-		memcpy(data, plain->data, plain->len);
-	memset(data + plain->len, (int)pad, pad);
-	rc = apply_cipher(keys, data, plain->len + pad, err);
-	if (!rc)
-		rc = checksum(hmac, keys, data, plain->len + pad, err);
-	*body = data;
-	*body_len = plain->len + pad;
+	memset(last, (int)(BLOCK - left), sizeof(last));
+	if (left)
+		memcpy(last, plain->data + at, left);
+	rc = encrypt_piece(cipher, last, sizeof(last), fn, ctx, err);
+	OPENSSL_cleanse(last, sizeof(last));
 	return rc;
+}
+
+static int encrypt(const struct keys *keys, const struct secret *plain, piece_fn *fn, void *ctx,
+		   struct err *err)
+{
+	EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+	size_t whole = plain->len / BLOCK * BLOCK, at = 0;
+	int rc = 0;
+
+	if (!cipher ||
+	    EVP_EncryptInit_ex2(cipher, EVP_aes_256_ctr(), keys->cipher, keys->counter, NULL) != 1)
+		rc = err_set(err, ERR_FAIL, "cannot run the vault's cipher");
+	while (at < whole && !rc) {
+		size_t len = whole - at < PIECE ? whole - at : PIECE;
+
+		rc = encrypt_piece(cipher, plain->data + at, len, fn, ctx, err);
+		at += len;
+	}
+	rc = rc ? rc : encrypt_last(cipher, plain, at, fn, ctx, err);
+	EVP_CIPHER_CTX_free(cipher);
+	return rc;
+}
+
+static int add_to_hmac(void *ctx, const unsigned char *piece, size_t len, struct err *err)
+{
+	if (EVP_MAC_update(ctx, piece, len) == 1)
+		return 0;
+	return err_set(err, ERR_FAIL, "cannot compute the vault's HMAC");
+}
+
+static int hmac_ahead(unsigned char out[ENVELOPE_HMAC_SIZE], const struct keys *keys,
+		      const struct secret *plain, struct err *err)
+{
+	char digest[] = "SHA256";
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_end()};
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	size_t len = 0;
+	int rc = 0;
+
+	if (!ctx || EVP_MAC_init(ctx, keys->hmac, sizeof(keys->hmac), params) != 1)
+		rc = err_set(err, ERR_FAIL, "cannot compute the vault's HMAC");
+	rc = rc ? rc : encrypt(keys, plain, add_to_hmac, ctx, err);
+	if (!rc &&
+	    (EVP_MAC_final(ctx, out, &len, ENVELOPE_HMAC_SIZE) != 1 || len != ENVELOPE_HMAC_SIZE))
+		rc = err_set(err, ERR_FAIL, "cannot compute the vault's HMAC");
+	EVP_MAC_CTX_free(ctx);
+	EVP_MAC_free(mac);
+	return rc;
+}
+
+static int add_to_text(void *ctx, const unsigned char *piece, size_t len, struct err *err)
+{
+	return envelope_add(ctx, piece, len, err);
+}
+
+/* ---- a vault */
+
+static int check_new(const char **label, const struct secret *plain,
+		     const struct vault_password *password, struct err *err)
+{
+	if (!password) {
+		(void)err_set(err, ERR_USAGE, "there is no vault password to encrypt with");
+		return err_hint(err, "vault_encrypt_identity in ansible.cfg names a vault id that "
+				     "has no password");
+	}
+	if (!*label)
+		*label = password->label;
+	if (strcmp(*label, "default") == 0)
+		*label = "";
+	if (check_label(*label, err))
+		return err->code;
+	if (plain->len > VAULT_TEXT_MAX / 5)
+		return err_set(err, ERR_FAIL, "%zu bytes are too much for a vault", plain->len);
+	if (plain->len && vault_is(plain->data, plain->len))
+		return err_set(err, ERR_FAIL, "the text is a vault already");
+	return 0;
+}
+
+int vault_encrypt_to(vault_put_fn *put, void *ctx, const struct secret *plain,
+		     const struct vault_password *password, const char *label, struct sys *sys,
+		     struct err *err)
+{
+	unsigned char salt[ENVELOPE_SALT_SIZE], hmac[ENVELOPE_HMAC_SIZE];
+	struct envelope_writer *writer;
+	struct keys keys;
+	int rc = check_new(&label, plain, password, err);
+
+	if (rc)
+		return rc;
+	writer = malloc(sizeof(*writer));
+	if (!writer)
+		return err_nomem(err);
+	rc = sys->random(sys, salt, sizeof(salt), err);
+	rc = rc ? rc : derive(&keys, &password->text, salt, sizeof(salt), err);
+	rc = rc ? rc : hmac_ahead(hmac, &keys, plain, err);
+	rc = rc ? rc : envelope_begin(writer, put, ctx, label, salt, hmac, err);
+	rc = rc ? rc : encrypt(&keys, plain, add_to_text, writer, err);
+	rc = rc ? rc : envelope_end(writer, err);
+	OPENSSL_cleanse(&keys, sizeof(keys));
+	free(writer);
+	return rc;
+}
+
+struct whole {
+	struct buf *out;
+	size_t room; /* for all of it; 0: asked for */
+};
+
+static int put_to_buf(void *ctx, const char *text, size_t len, struct err *err)
+{
+	struct whole *whole = ctx;
+
+	buf_reserve(whole->out, whole->room);
+	whole->room = 0;
+	buf_add(whole->out, text, len);
+	return buf_check(whole->out, "the vault", err);
 }
 
 int vault_encrypt(struct buf *out, const struct secret *plain,
 		  const struct vault_password *password, const char *label, struct sys *sys,
 		  struct err *err)
 {
-	unsigned char salt[ENVELOPE_SALT_SIZE], hmac[ENVELOPE_HMAC_SIZE];
-	unsigned char *body = NULL;
-	size_t body_len = 0;
-	struct arena *arena;
-	struct keys keys;
-	int rc;
+	struct whole whole = {out, envelope_size((plain->len / BLOCK + 1) * BLOCK)};
 
-	if (!password) {
-		(void)err_set(err, ERR_USAGE, "there is no vault password to encrypt with");
-		return err_hint(err, "vault_encrypt_identity in ansible.cfg names a vault id that "
-				     "has no password");
-	}
-	if (!label)
-		label = password->label;
-	if (strcmp(label, "default") == 0)
-		label = "";
-	rc = check_label(label, err);
-	if (rc)
-		return rc;
-	if (plain->len > VAULT_TEXT_MAX / 5)
-		return err_set(err, ERR_FAIL, "%zu bytes are too much for a vault", plain->len);
-	if (plain->len && vault_is(plain->data, plain->len))
-		return err_set(err, ERR_FAIL, "the text is a vault already");
-	arena = arena_new(plain->len + 4096);
-	if (!arena)
-		return err_nomem(err);
-	rc = sys->random(sys, salt, sizeof(salt), err);
-	if (!rc)
-		rc = derive(&keys, &password->text, salt, sizeof(salt), err);
-	if (!rc)
-		rc = seal(&body, &body_len, hmac, &keys, plain, arena, err);
-	OPENSSL_cleanse(&keys, sizeof(keys));
-	if (!rc) {
-		envelope_write(out, label, salt, hmac, body, body_len);
-		rc = buf_check(out, "the vault", err);
-	}
-	arena_free(arena);
-	return rc;
+	return vault_encrypt_to(put_to_buf, &whole, plain, password, label, sys, err);
 }

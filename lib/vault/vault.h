@@ -55,4 +55,13 @@ int vault_encrypt(struct buf *out, const struct secret *plain,
 		  const struct vault_password *password, const char *label, struct sys *sys,
 		  struct err *err);
 
+/*
+ * The same text, given to put in pieces as it is made: nothing of its size is held. What put
+ * returns other than 0 ends it, and is returned.
+ */
+typedef int vault_put_fn(void *ctx, const char *text, size_t len, struct err *err);
+int vault_encrypt_to(vault_put_fn *put, void *ctx, const struct secret *plain,
+		     const struct vault_password *password, const char *label, struct sys *sys,
+		     struct err *err);
+
 #endif

@@ -22,14 +22,27 @@ static void must(int condition)
 		abort();
 }
 
+static int keep_piece(void *ctx, const char *text, size_t len, struct err *err)
+{
+	(void)err;
+	must(len <= ENVELOPE_PIECE);
+	buf_add(ctx, text, len);
+	return 0;
+}
+
 static void check_again(struct arena *arena, const struct envelope *first)
 {
+	static struct envelope_writer writer;
 	struct envelope again;
 	struct err err = {0};
 	struct buf text;
 
 	buf_init(&text, BUF_TEXT_MAX);
-	envelope_write(&text, first->label, first->salt, first->hmac, first->body, first->body_len);
+	must(!envelope_begin(&writer, keep_piece, &text, first->label, first->salt, first->hmac,
+			     &err));
+	must(!envelope_add(&writer, first->body, first->body_len, &err));
+	must(!envelope_end(&writer, &err));
+	must(text.len <= envelope_size(first->body_len));
 	must(vault_is(text.data, text.len));
 	must(envelope_parse(&again, arena, text.data, text.len, "again", &err) == 0);
 	must(again.body_len == first->body_len && again.salt_len == first->salt_len);

@@ -357,6 +357,54 @@ START_TEST(a_vault_is_not_encrypted_again)
 }
 END_TEST
 
+struct pieces {
+	struct buf text;
+	size_t count, fail_at;
+};
+
+static int keep_piece(void *ctx, const char *text, size_t len, struct err *err)
+{
+	struct pieces *pieces = ctx;
+
+	if (++pieces->count == pieces->fail_at)
+		return err_set(err, ERR_STOPPED, "no more room");
+	buf_add(&pieces->text, text, len);
+	return 0;
+}
+
+START_TEST(a_large_vault_comes_in_pieces)
+{
+	struct pieces pieces = {.count = 0};
+	size_t len = 300000 + (size_t)_i;
+	struct secret plain, opened;
+	struct vault_test t;
+
+	vt_open(&t);
+	buf_init(&pieces.text, VAULT_TEXT_MAX);
+	plain.data = arena_alloc(t.arena, len);
+	plain.len = len;
+	ck_ok(t.sys.random(&t.sys, plain.data, len, &t.err), &t.err);
+	ck_ok(vault_encrypt_to(keep_piece, &pieces, &plain, &t.passwords.items[0], NULL, &t.sys,
+			       &t.err),
+	      &t.err);
+	ck_assert_uint_gt(pieces.count, 10);
+	ck_ok(vault_decrypt(&opened, NULL, t.arena, pieces.text.data, pieces.text.len, "pieces",
+			    &t.passwords, &t.err),
+	      &t.err);
+	ck_assert_uint_eq(opened.len, len);
+	ck_assert_mem_eq(opened.data, plain.data, len);
+	/* whoever takes them ends it at any of them */
+	pieces.fail_at = pieces.count + 1 + (size_t)_i % 3;
+	ck_assert_int_eq(vault_encrypt_to(keep_piece, &pieces, &plain, &t.passwords.items[0], NULL,
+					  &t.sys, &t.err),
+			 ERR_STOPPED);
+	ck_assert_str_eq(t.err.msg, "no more room");
+	ck_assert_uint_eq(pieces.count, pieces.fail_at);
+	buf_release(&pieces.text);
+	vt_close(&t);
+}
+END_TEST
+
 START_TEST(too_small_an_output_or_arena_is_an_error)
 {
 	struct vault_test t;
@@ -407,6 +455,7 @@ Suite *vault_suite(void)
 	tcase_add_test(tc, a_vault_is_not_encrypted_again);
 	tcase_add_test(tc, a_new_vault_gets_the_label_of_its_password);
 	tcase_add_test(tc, nothing_to_encrypt_with_is_an_error);
+	tcase_add_loop_test(tc, a_large_vault_comes_in_pieces, 0, 17);
 	tcase_add_test(tc, too_small_an_output_or_arena_is_an_error);
 	suite_add_tcase(suite, tc);
 	return suite;
