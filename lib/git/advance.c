@@ -19,67 +19,82 @@ static bool is_listable(const char *path)
 	return !strchr(path, '\n') && path[0] != '"';
 }
 
-static bool is_plain(const git_diff_delta *delta)
+static bool is_plain(const struct delta *delta)
 {
-	return is_regular(delta->old_file.mode) && is_regular(delta->new_file.mode) &&
-	       is_listable(delta->new_file.path);
+	return is_regular(delta->old_mode) && is_regular(delta->new_mode) &&
+	       is_listable(delta->path);
+}
+
+struct plain {
+	size_t left;
+	bool is;
+};
+
+/* ERR_NOENT: enough was seen. */
+static int look_whether_plain(void *ctx, const struct delta *delta, struct err *err)
+{
+	struct plain *plain = ctx;
+
+	(void)err;
+	plain->is = plain->left > 0 && is_plain(delta);
+	plain->left -= plain->is;
+	return plain->is ? 0 : ERR_NOENT;
 }
 
 int advance_is_plain(bool *out, struct repo *repo, const struct oid *from, const struct oid *to,
 		     size_t max, struct err *err)
 {
-	git_diff *diff;
-	int rc = diff_commits(&diff, repo, from, to, err);
+	struct plain plain = {.left = max, .is = true};
+	int rc = diff_commits(repo, from, to, look_whether_plain, &plain, err);
 
-	*out = !rc && git_diff_num_deltas(diff) <= max;
-	for (size_t i = 0; *out && i < git_diff_num_deltas(diff); i++)
-		*out = is_plain(git_diff_get_delta(diff, i));
-	git_diff_free(diff);
-	return rc;
+	*out = !rc && plain.is;
+	return rc && plain.is ? rc : 0;
 }
 
-static int load_step(struct file_step *out, const git_diff_delta *delta, struct err *err)
+static int grow(struct steps *steps, struct err *err)
 {
-	const char *path = delta->new_file.path;
+	size_t cap = steps->cap ? steps->cap * 2 : 16;
+	struct file_step *items = realloc(steps->items, cap * sizeof(*items));
+
+	if (!items)
+		return err_nomem(err);
+	steps->items = items;
+	steps->cap = cap;
+	return 0;
+}
+
+static int load_step(void *ctx, const struct delta *delta, struct err *err)
+{
+	struct steps *steps = ctx;
+	struct file_step *step;
+	int rc;
 
 	if (!is_plain(delta))
 		return err_set(err, ERR_FAIL,
 			       "%s is a symbolic link or a submodule, or has a line end in its "
 			       "name: cannot be checked out here",
-			       path);
-	out->path = strdup(path);
-	if (!out->path)
+			       delta->path);
+	rc = steps->count < steps->cap ? 0 : grow(steps, err);
+	if (rc)
+		return rc;
+	step = &steps->items[steps->count];
+	*step = (struct file_step){.path = strdup(delta->path),
+				   .old = delta->old,
+				   .new = delta->new,
+				   .old_mode = delta->old_mode,
+				   .new_mode = delta->new_mode};
+	if (!step->path)
 		return err_nomem(err);
-	out->old_mode = delta->old_file.mode;
-	out->new_mode = delta->new_file.mode;
-	if (out->old_mode)
-		oid_from_git(&out->old, &delta->old_file.id);
-	if (out->new_mode)
-		oid_from_git(&out->new, &delta->new_file.id);
-	return 0;
+	return strmap_put(&steps->by_path, step->path, steps->count++, err);
 }
 
 int steps_load(struct steps *out, struct repo *repo, const struct oid *from, const struct oid *to,
 	       struct err *err)
 {
-	git_diff *diff;
-	size_t count;
-	int rc = diff_commits(&diff, repo, from, to, err);
+	int rc;
 
-	*out = (struct steps){NULL, 0, STRMAP_INIT};
-	if (rc)
-		return rc;
-	count = git_diff_num_deltas(diff);
-	out->items = calloc(count ? count : 1, sizeof(*out->items));
-	if (!out->items)
-		rc = err_nomem(err);
-	for (size_t i = 0; !rc && i < count; i++) {
-		out->count = i + 1;
-		rc = load_step(&out->items[i], git_diff_get_delta(diff, i), err);
-		if (!rc)
-			rc = strmap_put(&out->by_path, out->items[i].path, i, err);
-	}
-	git_diff_free(diff);
+	*out = (struct steps){.by_path = STRMAP_INIT};
+	rc = diff_commits(repo, from, to, load_step, out, err);
 	if (rc)
 		steps_release(out);
 	return rc;
@@ -91,7 +106,7 @@ void steps_release(struct steps *steps)
 		free(steps->items[i].path);
 	free(steps->items);
 	strmap_release(&steps->by_path);
-	*steps = (struct steps){NULL, 0, STRMAP_INIT};
+	*steps = (struct steps){.by_path = STRMAP_INIT};
 }
 
 static int note_locks(struct guard *guard, const struct index_lock *lock, struct repo *repo,

@@ -19,7 +19,7 @@ struct file_step {
 
 struct steps {
 	struct file_step *items;
-	size_t count;
+	size_t count, cap;
 	struct strmap by_path;
 };
 

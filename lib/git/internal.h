@@ -43,9 +43,18 @@ int lookup_tree(git_tree **out, struct repo *repo, const struct oid *commit, str
 struct change;
 int check_stored(struct repo *repo, const struct oid *commit, const struct change *changes,
 		 size_t count, struct err *err);
-/* The files that differ between two commits, without rename detection; git_diff_free. */
-int diff_commits(git_diff **out, struct repo *repo, const struct oid *from, const struct oid *to,
-		 struct err *err);
+/* A file that differs between two commits. A mode of 0: not there. */
+struct delta {
+	const char *path;
+	struct oid old, new;
+	unsigned old_mode, new_mode;
+};
+
+/* Ends the walk with another code than 0. */
+typedef int each_delta(void *ctx, const struct delta *delta, struct err *err);
+/* Tells each file that differs, in git's order, without rename detection. */
+int diff_commits(struct repo *repo, const struct oid *from, const struct oid *to, each_delta *each,
+		 void *ctx, struct err *err);
 
 /* A run of "git -C ROOT …". */
 struct run {

@@ -142,36 +142,18 @@ int repo_list(struct strs *out, struct repo *repo, const struct oid *commit, con
 	return rc;
 }
 
-int diff_commits(git_diff **out, struct repo *repo, const struct oid *from, const struct oid *to,
-		 struct err *err)
+static int add_path(void *ctx, const struct delta *delta, struct err *err)
 {
-	git_diff_options options;
-	git_tree *old = NULL, *new = NULL;
-	int rc = lookup_tree(&old, repo, from, err);
+	struct strs *paths = ctx;
 
-	*out = NULL;
-	(void)git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
-	options.flags = GIT_DIFF_SKIP_BINARY_CHECK;
-	options.ignore_submodules = GIT_SUBMODULE_IGNORE_NONE;
-	if (!rc)
-		rc = lookup_tree(&new, repo, to, err);
-	if (!rc && git_diff_tree_to_tree(out, repo->git, old, new, &options) < 0)
-		rc = git_fail(err, "cannot compare commits " OID_SHORT " and " OID_SHORT, from->hex,
-			      to->hex);
-	git_tree_free(old);
-	git_tree_free(new);
-	return rc;
+	return strs_add(paths, delta->path, err);
 }
 
 int repo_changed_between(struct strs *out, struct repo *repo, const struct oid *from,
 			 const struct oid *to, struct err *err)
 {
-	git_diff *diff;
-	int rc = diff_commits(&diff, repo, from, to, err);
+	int rc = diff_commits(repo, from, to, add_path, out, err);
 
-	for (size_t i = 0; !rc && i < git_diff_num_deltas(diff); i++)
-		rc = strs_add(out, git_diff_get_delta(diff, i)->new_file.path, err);
-	git_diff_free(diff);
 	strs_sort(out);
 	return rc;
 }

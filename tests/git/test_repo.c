@@ -232,6 +232,36 @@ START_TEST(files_are_read_from_commits)
 }
 END_TEST
 
+/* Files that become folders and the other way round, names around '/', modes, submodules. */
+START_TEST(what_differs_is_what_git_says)
+{
+	struct oid before, after;
+	struct strs names = STRS_INIT;
+	char text[1024];
+
+	(void)sh("cd work && mkdir -p a/b/c d && echo 1 >a/b/c/f && echo 1 >a.x && echo 1 >a0 && "
+		 "echo 1 >d/e && echo 1 >gone && echo 1 >x && ln -s x link && git add -A && "
+		 "git commit -qm before");
+	before = rev("dev");
+	(void)sh("cd work && rm -r a d gone && echo 2 >a && mkdir -p gone/x && echo 2 >gone/x/y && "
+		 "echo 2 >d && chmod +x x && rm link && echo x >link && mkdir new && echo 1 >new/n "
+		 "&& "
+		 "git add -A && git update-index --add --cacheinfo 160000,%s,module && "
+		 "git commit -qm after",
+		 before.hex);
+	after = rev("dev");
+	ck_ok(repo_changed_between(&names, repo, &before, &after, &err), &err);
+	strs_join(&names, 100, text, sizeof(text));
+	ck_assert_str_eq(text, "a, a/b/c/f, d, d/e, gone, gone/x/y, link, module, new/n, x");
+	ck_assert_str_eq(text, sh("git -C work diff-tree -r --no-renames --name-only %s %s | sort |"
+				  " paste -sd , | sed 's/,/, /g'",
+				  before.hex, after.hex));
+	strs_release(&names);
+	ck_ok(repo_changed_between(&names, repo, &after, &after, &err), &err);
+	ck_assert_uint_eq(names.count, 0);
+}
+END_TEST
+
 /* As after a power cut: the commit is there, the object of one of its folders is not. */
 START_TEST(a_folder_that_is_lost_is_no_missing_file)
 {
@@ -297,6 +327,7 @@ Suite *repo_suite(void)
 	tcase_add_test(tcase, references_are_resolved_or_named);
 	tcase_add_test(tcase, ancestry_is_known);
 	tcase_add_test(tcase, files_are_read_from_commits);
+	tcase_add_test(tcase, what_differs_is_what_git_says);
 	tcase_add_test(tcase, a_folder_that_is_lost_is_no_missing_file);
 	tcase_add_test(tcase, history_remembers_what_was_removed_on_a_side_branch);
 	suite_add_tcase(suite, tcase);
