@@ -228,11 +228,26 @@ static int find_changed(struct strs *out, struct steps *steps, struct repo *repo
 	return rc;
 }
 
+/* A few entries are asked for by name: to print all of a large index takes longer than to read it.
+ */
+static int read_entries(struct steps *steps, struct repo *repo, struct err *err)
+{
+	const char *paths[PREFIXES_MAX];
+
+	if (!steps->count)
+		return 0;
+	if (steps->count > PREFIXES_MAX)
+		return index_entries(repo, NULL, 0, take_entry, steps, err);
+	for (size_t i = 0; i < steps->count; i++)
+		paths[i] = steps->items[i].path;
+	return index_entries(repo, paths, steps->count, take_entry, steps, err);
+}
+
 int steps_check(struct steps *steps, struct repo *repo, struct err *err)
 {
 	struct strs changed = STRS_INIT;
 	char names[512];
-	int rc = index_entries(repo, NULL, 0, take_entry, steps, err);
+	int rc = read_entries(steps, repo, err);
 
 	if (!rc)
 		rc = find_changed(&changed, steps, repo, err);

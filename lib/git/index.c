@@ -14,7 +14,10 @@
 #include "base/file.h"
 #include "git/advance.h"
 
-#define ZERO_OID "0000000000000000000000000000000000000000"
+#define ZERO_OID  "0000000000000000000000000000000000000000"
+#define GIVEN_MAX 200
+/* The copy lasts from replace_index() on, once for all that was done to it. */
+#define NO_SYNC "core.fsync=objects,reference"
 
 int index_lock_init(struct index_lock *lock, struct repo *repo, struct err *err)
 {
@@ -152,43 +155,97 @@ static void add_path(struct buf *out, const struct file_step *step)
 	buf_add(out, step->path, strlen(step->path) + 1);
 }
 
+/* What is still to be done, as lists with a NUL behind each. */
+struct lists {
+	struct buf entries; /* new entries, and those that go */
+	struct buf same;    /* files whose stat data belong to the new entry */
+	struct buf assumed;
+	struct strs given; /* new entries as options */
+	bool removes;
+};
+
+static void lists_init(struct lists *lists)
+{
+	*lists = (struct lists){.given = STRS_INIT};
+	buf_init(&lists->entries, GIT_TEXT_MAX);
+	buf_init(&lists->same, GIT_TEXT_MAX);
+	buf_init(&lists->assumed, GIT_TEXT_MAX);
+}
+
+static void lists_release(struct lists *lists)
+{
+	buf_release(&lists->entries);
+	buf_release(&lists->same);
+	buf_release(&lists->assumed);
+	strs_release(&lists->given);
+}
+
+static int lists_add(struct lists *lists, const struct file_step *step, struct err *err)
+{
+	if (step->new_mode)
+		buf_addf(&lists->entries, "%06o %s 0\t", step->new_mode, step->new.hex);
+	else
+		buf_adds(&lists->entries, "0 " ZERO_OID "\t");
+	add_path(&lists->entries, step);
+	if (step->new_mode && step->same)
+		add_path(&lists->same, step);
+	if (step->new_mode && step->assumed)
+		add_path(&lists->assumed, step);
+	lists->removes = lists->removes || !step->new_mode;
+	if (!step->new_mode || lists->given.count >= GIVEN_MAX)
+		return 0;
+	return strs_addf(&lists->given, err, "%06o,%s,%s", step->new_mode, step->new.hex,
+			 step->path);
+}
+
+/* In one go, which reads and writes a large index once: "--index-info" goes with no other list. */
+static int write_few(const struct index_lock *lock, struct repo *repo, const struct lists *lists,
+		     struct err *err)
+{
+	const char *args[2 * GIVEN_MAX + 8] = {"-c", NO_SYNC, "update-index", "--add"};
+	size_t used = 4;
+
+	for (size_t i = 0; i < lists->given.count; i++) {
+		args[used++] = "--cacheinfo";
+		args[used++] = lists->given.items[i];
+	}
+	args[used++] = "-z";
+	args[used] = "--stdin";
+	return update(lock, repo, args, &lists->same, err);
+}
+
+static int write_many(const struct index_lock *lock, struct repo *repo, const struct lists *lists,
+		      struct err *err)
+{
+	static const char *const info[] = {"-c",	   NO_SYNC, "update-index", "--add", "-z",
+					   "--index-info", NULL};
+	static const char *const paths[] = {"-c", NO_SYNC, "update-index", "-z", "--stdin", NULL};
+	int rc = update(lock, repo, info, &lists->entries, err);
+
+	return rc ? rc : update(lock, repo, paths, &lists->same, err);
+}
+
 /* Entries first; then their stat data from the work tree, where that gives the same entry. */
 static int write_entries(const struct index_lock *lock, struct repo *repo,
 			 const struct steps *steps, struct err *err)
 {
-	static const char *const info[] = {"update-index", "--add", "-z", "--index-info", NULL};
-	static const char *const paths[] = {"update-index", "-z", "--stdin", NULL};
-	static const char *const assume[] = {"update-index", "--assume-unchanged", "-z", "--stdin",
-					     NULL};
-	struct buf entries, same, assumed;
-	int rc;
+	static const char *const assume[] = {
+		"-c", NO_SYNC, "update-index", "--assume-unchanged", "-z", "--stdin", NULL};
+	struct lists lists;
+	int rc = 0;
 
-	buf_init(&entries, GIT_TEXT_MAX);
-	buf_init(&same, GIT_TEXT_MAX);
-	buf_init(&assumed, GIT_TEXT_MAX);
-	for (size_t i = 0; i < steps->count; i++) {
-		const struct file_step *step = &steps->items[i];
-
-		if (is_done(step))
-			continue;
-		if (step->new_mode)
-			buf_addf(&entries, "%06o %s 0\t", step->new_mode, step->new.hex);
-		else
-			buf_adds(&entries, "0 " ZERO_OID "\t");
-		add_path(&entries, step);
-		if (step->new_mode && step->same)
-			add_path(&same, step);
-		if (step->new_mode && step->assumed)
-			add_path(&assumed, step);
+	lists_init(&lists);
+	for (size_t i = 0; !rc && i < steps->count; i++) {
+		if (!is_done(&steps->items[i]))
+			rc = lists_add(&lists, &steps->items[i], err);
 	}
-	rc = update(lock, repo, info, &entries, err);
+	if (!rc && lists.same.len && !lists.removes && lists.given.count < GIVEN_MAX)
+		rc = write_few(lock, repo, &lists, err);
+	else if (!rc)
+		rc = write_many(lock, repo, &lists, err);
 	if (!rc)
-		rc = update(lock, repo, paths, &same, err);
-	if (!rc)
-		rc = update(lock, repo, assume, &assumed, err);
-	buf_release(&entries);
-	buf_release(&same);
-	buf_release(&assumed);
+		rc = update(lock, repo, assume, &lists.assumed, err);
+	lists_release(&lists);
 	return rc;
 }
 
