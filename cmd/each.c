@@ -3,12 +3,12 @@
 
 #include "cmd/context.h"
 
-static int survey_one(const struct session_options *options, int64_t warning, each_fn *fn,
-		      void *ctx, struct err *err)
+static int survey_one(const struct session_options *options, struct session_shared *shared,
+		      int64_t warning, each_fn *fn, void *ctx, struct err *err)
 {
 	struct session session;
 	struct survey survey;
-	int rc = session_open(&session, options, err);
+	int rc = session_open_in(&session, options, shared, err);
 
 	if (rc)
 		return rc;
@@ -22,53 +22,61 @@ static int survey_one(const struct session_options *options, int64_t warning, ea
 	return rc;
 }
 
-/* The names first: a session opens one environment. */
-static int list_names(struct strs *out, const struct session_options *options, struct err *err)
+static int list_names(struct strs *out, const struct config *config, struct err *err)
 {
-	struct config *config = NULL;
-	struct repo *repo = NULL;
-	int rc = repo_open(&repo, options->dir, err);
+	int rc = 0;
 
-	rc = rc ? rc : session_config(&config, repo, options->config_file, err);
 	for (size_t i = 0; !rc && i < config->environment_count; i++)
 		rc = strs_add(out, config->environments[i].name, err);
-	config_free(config);
-	repo_close(repo);
+	if (!rc && !out->count) {
+		rc = err_set(err, ERR_USAGE,
+			     "no environment here: there is no folder in "
+			     "environments/ and none in certrotate.yml");
+		err_hint(err, "is this the Ansible repository? Name it with -C DIR");
+	}
 	return rc;
+}
+
+static int survey_each(const struct strs *names, struct session_options *options,
+		       struct session_shared *shared, int64_t warning, each_fn *fn, void *ctx,
+		       struct ui *ui, struct err *err)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < names->count; i++) {
+		int one;
+
+		options->env = names->items[i];
+		one = survey_one(options, shared, warning, fn, ctx, err);
+		failed = one ? one : failed;
+		/* The last failure is the command's own; those before it are said on the way. */
+		if (one && names->count > 1) {
+			err_prefix(err, "environment %s", names->items[i]);
+			if (i + 1 < names->count)
+				ui_error(ui, err);
+		}
+	}
+	return failed;
 }
 
 int each_environment(const struct options *options, struct ui *ui, int64_t warning, each_fn *fn,
 		     void *ctx, struct err *err)
 {
 	struct strs names = STRS_INIT;
+	struct session_shared shared;
 	struct context context;
-	int failed = 0;
 	int rc = context_init(&context, options, ui, err);
 
 	if (rc)
 		return rc;
-	rc = options->env ? strs_add(&names, options->env, err)
-			  : list_names(&names, &context.session, err);
-	if (!rc && !names.count) {
-		rc = err_set(err, ERR_USAGE,
-			     "no environment here: there is no folder in "
-			     "environments/ and none in certrotate.yml");
-		err_hint(err, "is this the Ansible repository? Name it with -C DIR");
+	rc = session_shared_open(&shared, &context.session, err);
+	if (!rc) {
+		rc = options->env ? strs_add(&names, options->env, err)
+				  : list_names(&names, shared.config, err);
+		rc = rc ? rc
+			: survey_each(&names, &context.session, &shared, warning, fn, ctx, ui, err);
+		session_shared_close(&shared);
 	}
-	for (size_t i = 0; i < names.count && !rc; i++) {
-		int one;
-
-		context.session.env = names.items[i];
-		one = survey_one(&context.session, warning, fn, ctx, err);
-		failed = one ? one : failed;
-		/* The last failure is the command's own; those before it are said on the way. */
-		if (one && names.count > 1) {
-			err_prefix(err, "environment %s", names.items[i]);
-			if (i + 1 < names.count)
-				ui_error(ui, err);
-		}
-	}
-	rc = rc ? rc : failed;
 	context_release(&context);
 	strs_release(&names);
 	return rc;

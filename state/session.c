@@ -62,25 +62,66 @@ int session_config(struct config **out, const struct repo *repo, const char *fil
 	return rc ? err_hint_default(err, "certrotate.yml(5) describes the file") : 0;
 }
 
-int session_open(struct session *session, const struct session_options *options, struct err *err)
+int session_shared_open(struct session_shared *shared, const struct session_options *options,
+			struct err *err)
 {
 	int rc;
 
-	*session = (struct session){
-		.sys = options->sys, .log = options->log, .stop = options->stop, .lock = -1};
+	*shared = (struct session_shared){.tip = OID_NONE};
+	rc = repo_open(&shared->repo, options->dir, err);
+	if (!rc)
+		repo_use_stop(shared->repo, options->stop);
+	rc = rc ? rc : session_config(&shared->config, shared->repo, options->config_file, err);
+	if (!rc)
+		repo_hide(shared->repo, &shared->config->secret_variables);
+	if (rc)
+		session_shared_close(shared);
+	return rc;
+}
+
+void session_shared_close(struct session_shared *shared)
+{
+	config_free(shared->config);
+	repo_close(shared->repo);
+	free(shared->ref);
+	*shared = (struct session_shared){.tip = OID_NONE};
+}
+
+int session_open_in(struct session *session, const struct session_options *options,
+		    struct session_shared *shared, struct err *err)
+{
+	int rc;
+
+	*session = (struct session){.sys = options->sys,
+				    .log = options->log,
+				    .stop = options->stop,
+				    .lent = shared,
+				    .repo = shared->repo,
+				    .config = shared->config,
+				    .lock = -1};
 	session->arena = arena_new(SESSION_SECRET_MAX);
 	rc = session->arena ? 0 : err_nomem(err);
-	rc = rc ? rc : repo_open(&session->repo, options->dir, err);
-	if (!rc)
-		repo_use_stop(session->repo, options->stop);
-	rc = rc ? rc : session_config(&session->config, session->repo, options->config_file, err);
-	if (!rc)
-		repo_hide(session->repo, &session->config->secret_variables);
 	rc = rc ? rc : config_find(&session->env, session->config, options->env, err);
 	rc = rc ? rc : make_names(session, err);
 	rc = rc ? rc : open_local(session, err);
 	if (rc)
 		session_close(session);
+	return rc;
+}
+
+int session_open(struct session *session, const struct session_options *options, struct err *err)
+{
+	struct session_shared own;
+	int rc = session_shared_open(&own, options, err);
+
+	if (rc) {
+		*session = (struct session){.lock = -1};
+		return rc;
+	}
+	rc = session_open_in(session, options, &own, err);
+	if (rc)
+		session_shared_close(&own);
+	session->lent = NULL;
 	return rc;
 }
 
@@ -93,8 +134,10 @@ void session_close(struct session *session)
 	merge_link_free(session->merge);
 	vault_passwords_release(&session->passwords);
 	arena_free(session->arena);
-	config_free(session->config);
-	repo_close(session->repo);
+	if (!session->lent) {
+		config_free(session->config);
+		repo_close(session->repo);
+	}
 	free(session->by);
 	free(session->host);
 	free(session->local_dir);
@@ -288,6 +331,23 @@ static int load_settled(struct session *session, struct err *err)
 	return 0;
 }
 
+static int find_base(struct session *session, struct err *err)
+{
+	struct session_shared *shared = session->lent;
+	int rc;
+
+	if (shared && shared->ref && !strcmp(shared->ref, session->base_ref)) {
+		session->base = shared->tip;
+		return 0;
+	}
+	rc = repo_ref(&session->base, session->repo, session->base_ref, err);
+	if (!rc && shared)
+		rc = store_set(&shared->ref, session->base_ref, err);
+	if (!rc && shared)
+		shared->tip = session->base;
+	return rc;
+}
+
 int session_load(struct session *session, struct err *err)
 {
 	int rc;
@@ -295,7 +355,7 @@ int session_load(struct session *session, struct err *err)
 	if (session->loaded)
 		store_release(&session->store);
 	session->loaded = false;
-	rc = repo_ref(&session->base, session->repo, session->base_ref, err);
+	rc = find_base(session, err);
 	if (rc == ERR_NOENT) {
 		err_set(err, ERR_USAGE, "there is no branch '%s'%s%s", session->env->base,
 			session->env->push ? " on " : "",

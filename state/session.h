@@ -33,10 +33,24 @@ struct session_options {
 	struct loop_stop *stop; /* may be NULL */
 };
 
+/*
+ * What the sessions of one command have in common, opened once: a command that looks at hundreds of
+ * environments lends it to one session after the other.
+ */
+struct session_shared {
+	struct repo *repo;
+	struct config *config;
+	/* A reference that was looked up, and what it names: mostly it is every session's base. */
+	char *ref;
+	struct oid tip;
+};
+
 struct session {
 	struct sys *sys;
 	const struct log *log;
 	struct loop_stop *stop;
+	struct session_shared
+		*lent; /* whose repo and config are borrowed; NULL: they are its own */
 	struct repo *repo;
 	struct config *config;
 	const struct environment *env; /* borrowed from config */
@@ -65,6 +79,16 @@ struct session {
 int session_config(struct config **out, const struct repo *repo, const char *file, struct err *err);
 /* Takes no lock and reads no network. ERR_USAGE for what is wrong in the configuration. */
 int session_open(struct session *session, const struct session_options *options, struct err *err);
+/* The options' env is not looked at. Release with session_shared_close, behind its sessions. */
+int session_shared_open(struct session_shared *shared, const struct session_options *options,
+			struct err *err);
+void session_shared_close(struct session_shared *shared);
+/*
+ * As session_open, in what is opened already (options: the same but for env); shared stays the
+ * caller's. For looking: the references are those of shared, as they were when first asked for.
+ */
+int session_open_in(struct session *session, const struct session_options *options,
+		    struct session_shared *shared, struct err *err);
 void session_close(struct session *session);
 
 /* Fills by, where it is not known yet. ERR_USAGE where git does not know who you are. */
