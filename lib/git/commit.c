@@ -186,13 +186,13 @@ static int make_tree(git_oid *out, struct repo *repo, git_commit *parent,
 	return rc;
 }
 
-static int signature(git_signature **out, struct repo *repo, const char *var, int64_t when,
+static int signature(git_signature **out, struct repo *repo, enum role role, int64_t when,
 		     struct err *err)
 {
 	time_t seconds = (time_t)when;
 	struct identity who;
 	struct tm local;
-	int rc = repo_ident_var(&who, repo, var, err);
+	int rc = repo_identity_of(&who, repo, role, err);
 
 	*out = NULL;
 	if (rc)
@@ -209,9 +209,13 @@ static int wants_signature(bool *out, struct repo *repo, struct err *err)
 {
 	const char *const args[] = {"config", "--type=bool",	"--default=false",
 				    "--get",  "commit.gpgSign", NULL};
+	const struct settings *settings;
 	struct buf text;
-	int rc;
+	int rc = settings_get(&settings, repo, err);
 
+	*out = !rc && settings->sign == ANSWER_YES;
+	if (rc || settings->sign != ANSWER_ASK)
+		return rc;
 	buf_init(&text, 4096);
 	rc = run_git_ok(repo, &(struct run){.args = args, .out = &text}, "config commit.gpgSign",
 			err);
@@ -326,9 +330,9 @@ int commit_build(struct oid *out, struct repo *repo, const struct oid *parent,
 	if (!rc)
 		rc = make_tree(&tree, repo, below, changes, count, err);
 	if (!rc)
-		rc = signature(&author, repo, "GIT_AUTHOR_IDENT", when, err);
+		rc = signature(&author, repo, ROLE_AUTHOR, when, err);
 	if (!rc)
-		rc = signature(&committer, repo, "GIT_COMMITTER_IDENT", when, err);
+		rc = signature(&committer, repo, ROLE_COMMITTER, when, err);
 	if (!rc)
 		rc = make_commit(out, repo, &tree, below, message, author, committer, err);
 	rc = rc ? rc : check_stored(repo, out, changes, count, err);

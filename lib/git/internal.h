@@ -13,6 +13,16 @@
 #define GIT_LOCAL_MS  60000		 /* for calls that need no network */
 #define GIT_FILE_LINK 0120000
 
+enum answer { ANSWER_NO, ANSWER_YES, ANSWER_ASK }; /* ASK: git has to interpret it */
+enum role { ROLE_AUTHOR, ROLE_COMMITTER, ROLE_USER, ROLES };
+
+struct settings {
+	bool loaded;
+	enum answer sign;      /* commit.gpgSign */
+	enum answer line_ends; /* core.autocrlf: anything but NO changes text files */
+	char *name[ROLES], *email[ROLES];
+};
+
 struct repo {
 	git_repository *git;
 	struct loop_stop *stop;
@@ -20,6 +30,7 @@ struct repo {
 	char *root;
 	char *common;
 	char *dir;
+	struct settings settings;
 	bool ident_set;
 	bool never_ask;
 	bool finishes;
@@ -106,8 +117,14 @@ void guard_sweep(struct repo *repo);
 #define LOCK_TRIES 10
 bool guard_wait(struct repo *repo, int tries);
 
-/* GIT_AUTHOR_IDENT or GIT_COMMITTER_IDENT. */
-int repo_ident_var(struct identity *out, struct repo *repo, const char *var, struct err *err);
+/* What is configured; asked once, lent. */
+int settings_get(const struct settings **out, struct repo *repo, struct err *err);
+/* False where git has to be asked. */
+bool settings_identity(struct identity *out, struct repo *repo, enum role role);
+void settings_release(struct settings *settings);
+
+/* ROLE_AUTHOR or ROLE_COMMITTER. */
+int repo_identity_of(struct identity *out, struct repo *repo, enum role role, struct err *err);
 /* Names the author in the reflog as far as it is configured. */
 void repo_set_reflog_ident(struct repo *repo);
 /* Whether git could check a path out: relative, no empty, "." or "..", no ".git". */

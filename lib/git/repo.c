@@ -123,6 +123,7 @@ void repo_close(struct repo *repo)
 	if (!repo)
 		return;
 	git_repository_free(repo->git);
+	settings_release(&repo->settings);
 	free(repo->root);
 	free(repo->common);
 	free(repo->dir);
@@ -178,7 +179,7 @@ static int parse_ident(struct identity *out, char *line, struct err *err)
 	return out->name && out->email ? 0 : err_nomem(err);
 }
 
-int repo_ident_var(struct identity *out, struct repo *repo, const char *var, struct err *err)
+static int ask_identity(struct identity *out, struct repo *repo, const char *var, struct err *err)
 {
 	const char *const args[] = {"-c", "user.useConfigOnly=true", "var", var, NULL};
 	struct child_result result;
@@ -202,9 +203,17 @@ int repo_ident_var(struct identity *out, struct repo *repo, const char *var, str
 	return rc;
 }
 
+int repo_identity_of(struct identity *out, struct repo *repo, enum role role, struct err *err)
+{
+	if (settings_identity(out, repo, role))
+		return 0;
+	return ask_identity(out, repo,
+			    role == ROLE_AUTHOR ? "GIT_AUTHOR_IDENT" : "GIT_COMMITTER_IDENT", err);
+}
+
 int repo_identity(struct identity *out, struct repo *repo, struct err *err)
 {
-	return repo_ident_var(out, repo, "GIT_AUTHOR_IDENT", err);
+	return repo_identity_of(out, repo, ROLE_AUTHOR, err);
 }
 
 void identity_release(struct identity *identity)
@@ -220,7 +229,7 @@ void repo_set_reflog_ident(struct repo *repo)
 
 	if (repo->ident_set)
 		return;
-	if (repo_ident_var(&who, repo, "GIT_COMMITTER_IDENT", NULL) == 0) {
+	if (repo_identity_of(&who, repo, ROLE_COMMITTER, NULL) == 0) {
 		(void)git_repository_set_ident(repo->git, who.name, who.email);
 		identity_release(&who);
 	}

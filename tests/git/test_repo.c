@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -88,10 +89,52 @@ START_TEST(identity_comes_from_the_configuration_or_is_asked_for)
 	identity_release(&who);
 	(void)unsetenv("GIT_AUTHOR_NAME");
 	(void)sh("cd work && git config --unset user.name && git config --unset user.email");
+	reopen();
 	ck_assert_int_eq(repo_identity(&who, repo, &err), ERR_USAGE);
 	ck_assert_str_eq(err.msg, "git does not know your name and mail address");
 	ck_contains(err.hint, "user.email");
 	ck_assert_ptr_null(who.name);
+}
+END_TEST
+
+/* Whatever is configured: what "git var" says. */
+static void identity_is_gits(const char *configure)
+{
+	char text[512];
+	struct identity who;
+
+	(void)sh("cd work && { git config --remove-section author; git config --remove-section "
+		 "user; "
+		 "} 2>/dev/null; git config user.name Ada; git config user.email ada@example.com; "
+		 "%s",
+		 configure);
+	reopen();
+	ck_ok(repo_identity(&who, repo, &err), &err);
+	(void)snprintf(text, sizeof(text), "%s <%s>", who.name, who.email);
+	ck_assert_str_eq(text, sh("git -C work var GIT_AUTHOR_IDENT | sed 's/>.*/>/'"));
+	identity_release(&who);
+}
+
+START_TEST(an_identity_is_what_git_says)
+{
+	identity_is_gits(":");
+	identity_is_gits("git config author.name 'Grace Hopper'");
+	identity_is_gits("git config author.email grace@example.com; git config author.name ''");
+	identity_is_gits("git config --add user.name Second; git config --add user.name Third");
+	identity_is_gits("git config user.name ' .Ada Jr., '");
+	identity_is_gits("git config user.name 'A<d>a'");
+	identity_is_gits("printf '[user]\\n\\tname = \"\\303\\204da Lovelace\" ; x\\n' >more; "
+			 "git config include.path ../more; git config user.email '<a@b>'");
+	identity_is_gits("git config --unset user.name; git config --unset include.path; "
+			 "git config includeIf.gitdir:**/work/.git.path ../more");
+	(void)setenv("GIT_CONFIG_COUNT", "1", 1);
+	(void)setenv("GIT_CONFIG_KEY_0", "user.name", 1);
+	(void)setenv("GIT_CONFIG_VALUE_0", "From Outside", 1);
+	identity_is_gits(":");
+	(void)unsetenv("GIT_CONFIG_COUNT");
+	(void)setenv("GIT_AUTHOR_EMAIL", "", 1);
+	identity_is_gits(":");
+	(void)unsetenv("GIT_AUTHOR_EMAIL");
 }
 END_TEST
 
@@ -322,6 +365,7 @@ Suite *repo_suite(void)
 	tcase_add_test(tcase, open_refuses_the_clone_of_another_user);
 	tcase_add_test(tcase, open_serves_a_linked_work_tree);
 	tcase_add_test(tcase, identity_comes_from_the_configuration_or_is_asked_for);
+	tcase_add_test(tcase, an_identity_is_what_git_says);
 	tcase_add_test(tcase, head_is_a_branch_with_a_commit);
 	tcase_add_test(tcase, a_merge_under_way_is_named);
 	tcase_add_test(tcase, references_are_resolved_or_named);
