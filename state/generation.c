@@ -133,7 +133,7 @@ int generation_add_leaf(struct generation *gen, const char *authority, const cha
 		goto out;
 	}
 	/* A value may hold the leaf and, behind it, the intermediates that the server sends. */
-	rc = bundle_from_pem(&certs, pem, pem_len, where, err);
+	rc = bundle_from_pem_packed(&certs, pem, pem_len, where, err);
 	if (rc)
 		goto out;
 	leaf->cert = cert_ref(certs.items[0]);

@@ -72,8 +72,25 @@ static bool is_known(const struct cert *known, const unsigned char *der, size_t 
 	       !memcmp(sha256, cert_sha256(known), sizeof(sha256));
 }
 
+/* How a text's certificates are made. */
+struct reading {
+	const struct cert *known; /* taken where it is the same; may be NULL */
+	bool packed;
+};
+
+static int make_cert(struct cert **out, const struct reading *how, const unsigned char *der,
+		     size_t len, const char *which, struct err *err)
+{
+	if (is_known(how->known, der, len)) {
+		*out = cert_ref(how->known);
+		return 0;
+	}
+	return how->packed ? cert_from_der_packed(out, der, len, which, err)
+			   : cert_from_der(out, der, len, which, err);
+}
+
 static int add_block(struct bundle *out, const struct pem_block *block, const char *name,
-		     const struct cert *known, struct err *err)
+		     const struct reading *how, struct err *err)
 {
 	unsigned char *der = NULL;
 	char *label = NULL, *header = NULL;
@@ -90,11 +107,9 @@ static int add_block(struct bundle *out, const struct pem_block *block, const ch
 	bio = BIO_new_mem_buf(block->start, (int)block->len);
 	if (!bio || !PEM_read_bio(bio, &label, &header, &der, &len))
 		rc = ossl_err(err, "%s cannot be decoded", which);
-	else if (is_known(known, der, (size_t)len))
-		rc = bundle_add(out, known, err);
 	else
-		rc = cert_from_der(&cert, der, (size_t)len, which, err);
-	if (!rc && cert)
+		rc = make_cert(&cert, how, der, (size_t)len, which, err);
+	if (!rc)
 		rc = bundle_add(out, cert, err);
 	cert_free(cert);
 	OPENSSL_free(label);
@@ -104,14 +119,8 @@ static int add_block(struct bundle *out, const struct pem_block *block, const ch
 	return rc;
 }
 
-int bundle_from_pem(struct bundle *out, const char *text, size_t len, const char *name,
-		    struct err *err)
-{
-	return bundle_from_pem_known(out, text, len, name, NULL, err);
-}
-
-int bundle_from_pem_known(struct bundle *out, const char *text, size_t len, const char *name,
-			  const struct cert *known, struct err *err)
+static int read_text(struct bundle *out, const char *text, size_t len, const char *name,
+		     const struct reading *how, struct err *err)
 {
 	struct pem_scan scan = {.text = text, .len = len, .name = name};
 	size_t before = out->count;
@@ -121,12 +130,30 @@ int bundle_from_pem_known(struct bundle *out, const char *text, size_t len, cons
 	if (len > INT_MAX)
 		return err_set(err, ERR_FAIL, "%s: too large for certificates", name);
 	while (!rc && (rc = pem_next(&block, &scan, err)) > 0)
-		rc = add_block(out, &block, name, known, err);
+		rc = add_block(out, &block, name, how, err);
 	if (!rc && out->count == before)
 		rc = err_set(err, ERR_FAIL, "%s: no certificate in it", name);
 	if (rc)
 		truncate_to(out, before);
 	return rc;
+}
+
+int bundle_from_pem(struct bundle *out, const char *text, size_t len, const char *name,
+		    struct err *err)
+{
+	return read_text(out, text, len, name, &(struct reading){.known = NULL}, err);
+}
+
+int bundle_from_pem_known(struct bundle *out, const char *text, size_t len, const char *name,
+			  const struct cert *known, struct err *err)
+{
+	return read_text(out, text, len, name, &(struct reading){.known = known}, err);
+}
+
+int bundle_from_pem_packed(struct bundle *out, const char *text, size_t len, const char *name,
+			   struct err *err)
+{
+	return read_text(out, text, len, name, &(struct reading){.packed = true}, err);
 }
 
 int bundle_to_pem(struct buf *out, const struct bundle *bundle, struct err *err)

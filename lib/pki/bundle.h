@@ -38,6 +38,9 @@ int bundle_from_pem(struct bundle *out, const char *text, size_t len, const char
  */
 int bundle_from_pem_known(struct bundle *out, const char *text, size_t len, const char *name,
 			  const struct cert *known, struct err *err);
+/* The same as bundle_from_pem; ordinary leaves are packed (cert_unpacked). */
+int bundle_from_pem_packed(struct bundle *out, const char *text, size_t len, const char *name,
+			   struct err *err);
 int bundle_to_pem(struct buf *out, const struct bundle *bundle, struct err *err);
 
 int bundle_add(struct bundle *bundle, const struct cert *cert, struct err *err); /* references */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "pki/internal.h"
+#include "pki/cert_struct.h"
 
 #include <ctype.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,29 +13,6 @@
 #include <openssl/pem.h>
 #include "base/strs.h"
 #include "pki/native.h"
-
-struct cert {
-	atomic_uint refs;
-	X509 *x509;
-	unsigned char sha256[CERT_SHA256_SIZE];
-	char fingerprint[CERT_SHA256_SIZE * 2 + 1];
-	char *subject;
-	char *issuer;
-	char *common_name;
-	char *serial_hex;
-	char *serial_decimal;
-	int64_t not_before;
-	int64_t not_after;
-	int64_t pathlen;
-	bool is_ca;
-	bool self_issued;
-	bool has_ski;
-	bool has_aki;
-	enum key_alg alg;
-	int key_bits;
-	char kind[KEY_KIND_SIZE];
-	char digest[24];
-};
 
 /* A BIO's text as a string of our own; NULL where it is no text or memory is out. */
 static char *bio_text(BIO *bio)
@@ -89,9 +65,9 @@ static int read_time(int64_t *out, const ASN1_TIME *when)
 	return 0;
 }
 
-static int read_serial(struct cert *cert)
+static int read_serial(struct cert *cert, const ASN1_INTEGER *serial)
 {
-	BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert->x509), NULL);
+	BIGNUM *number = ASN1_INTEGER_to_BN(serial, NULL);
 	char *hex = number ? BN_bn2hex(number) : NULL;
 	char *decimal = number ? BN_bn2dec(number) : NULL;
 
@@ -105,47 +81,65 @@ static int read_serial(struct cert *cert)
 	return cert->serial_hex && cert->serial_decimal ? 0 : -1;
 }
 
-static void read_extensions(struct cert *cert)
+static void read_digest(struct cert *cert, int digest)
 {
-	X509 *x509 = cert->x509;
-	int digest = NID_undef;
-
-	(void)X509_check_purpose(x509, -1, 0); /* makes OpenSSL read the extensions */
-	cert->is_ca = X509_check_ca(x509) > 0;
-	cert->pathlen = X509_get_pathlen(x509);
-	cert->self_issued = (X509_get_extension_flags(x509) & EXFLAG_SI) != 0;
-	cert->has_ski = X509_get0_subject_key_id(x509) != NULL;
-	cert->has_aki = X509_get_ext_by_NID(x509, NID_authority_key_identifier, -1) >= 0;
-	(void)X509_get_signature_info(x509, &digest, NULL, NULL, NULL);
 	(void)snprintf(cert->digest, sizeof(cert->digest), "%s",
 		       digest == NID_undef ? "none" : OBJ_nid2sn(digest));
 	for (char *c = cert->digest; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
 }
 
-static int read_all(struct cert *cert, const char *name, struct err *err)
+int cert_read_basics(struct cert *cert, const struct cert_basics *basics, const char *name,
+		     struct err *err)
 {
-	EVP_PKEY *pkey = X509_get0_pubkey(cert->x509);
+	for (size_t i = 0; i < CERT_SHA256_SIZE; i++)
+		(void)snprintf(cert->fingerprint + i * 2, 3, "%02x", cert->sha256[i]);
+	if (read_time(&cert->not_before, basics->not_before) ||
+	    read_time(&cert->not_after, basics->not_after))
+		return ossl_err(err, "%s: its validity cannot be read", name);
+	cert->subject = name_text(basics->subject);
+	cert->issuer = name_text(basics->issuer);
+	if (name_common_name(&cert->common_name, basics->subject, err))
+		return ERR_FAIL;
+	if (!cert->subject || !cert->issuer || read_serial(cert, basics->serial))
+		return ossl_err(err, "%s: its names or serial cannot be read", name);
+	read_digest(cert, basics->digest);
+	return 0;
+}
+
+static void read_extensions(struct cert *cert, X509 *x509)
+{
+	cert->is_ca = X509_check_ca(x509) > 0;
+	cert->pathlen = X509_get_pathlen(x509);
+	cert->self_issued = (X509_get_extension_flags(x509) & EXFLAG_SI) != 0;
+	cert->has_ski = X509_get0_subject_key_id(x509) != NULL;
+	cert->has_aki = X509_get_ext_by_NID(x509, NID_authority_key_identifier, -1) >= 0;
+}
+
+static int read_all(struct cert *cert, X509 *x509, const char *name, struct err *err)
+{
+	struct cert_basics basics = {.subject = X509_get_subject_name(x509),
+				     .issuer = X509_get_issuer_name(x509),
+				     .serial = X509_get0_serialNumber(x509),
+				     .not_before = X509_get0_notBefore(x509),
+				     .not_after = X509_get0_notAfter(x509),
+				     .digest = NID_undef};
+	EVP_PKEY *pkey = X509_get0_pubkey(x509);
+	int rc;
 
 	if (!pkey)
 		return ossl_err(err, "%s: its public key cannot be read", name);
 	cert->alg = pkey_algorithm(pkey);
+	cert->pkey_id = EVP_PKEY_get_base_id(pkey);
 	cert->key_bits = EVP_PKEY_get_bits(pkey);
 	pkey_kind(cert->kind, pkey);
-	for (size_t i = 0; i < CERT_SHA256_SIZE; i++)
-		(void)snprintf(cert->fingerprint + i * 2, 3, "%02x", cert->sha256[i]);
-	if (read_time(&cert->not_before, X509_get0_notBefore(cert->x509)) ||
-	    read_time(&cert->not_after, X509_get0_notAfter(cert->x509)))
-		return ossl_err(err, "%s: its validity cannot be read", name);
-	cert->subject = name_text(X509_get_subject_name(cert->x509));
-	cert->issuer = name_text(X509_get_issuer_name(cert->x509));
-	if (name_common_name(&cert->common_name, X509_get_subject_name(cert->x509), err))
-		return ERR_FAIL;
-	if (!cert->subject || !cert->issuer || read_serial(cert))
-		return ossl_err(err, "%s: its names or serial cannot be read", name);
-	read_extensions(cert);
+	(void)X509_check_purpose(x509, -1, 0); /* makes OpenSSL read the extensions */
+	(void)X509_get_signature_info(x509, &basics.digest, NULL, NULL, NULL);
+	rc = cert_read_basics(cert, &basics, name, err);
+	if (!rc)
+		read_extensions(cert, x509);
 	ERR_clear_error();
-	return 0;
+	return rc;
 }
 
 /* Takes over x509, also when it fails. */
@@ -160,9 +154,9 @@ static int adopt(struct cert **out, X509 *x509, const unsigned char sha256[CERT_
 		return err_nomem(err);
 	}
 	atomic_init(&cert->refs, 1);
-	cert->x509 = x509;
+	atomic_init(&cert->x509, x509);
 	memcpy(cert->sha256, sha256, CERT_SHA256_SIZE);
-	rc = read_all(cert, name, err);
+	rc = read_all(cert, x509, name, err);
 	if (rc)
 		cert_free(cert);
 	else
@@ -191,6 +185,26 @@ int cert_from_der(struct cert **out, const void *der, size_t len, const char *na
 		return ossl_err(err, "%s: no fingerprint", name);
 	}
 	return adopt(out, x509, sha256, name, err);
+}
+
+int cert_from_der_packed(struct cert **out, const void *der, size_t len, const char *name,
+			 struct err *err)
+{
+	struct cert *cert = calloc(1, sizeof(*cert));
+	int rc = 0;
+
+	if (!cert)
+		return err_nomem(err);
+	atomic_init(&cert->refs, 1);
+	atomic_init(&cert->x509, NULL);
+	if (len <= LONG_MAX && EVP_Digest(der, len, cert->sha256, NULL, EVP_sha256(), NULL) == 1)
+		rc = cert_pack(cert, der, len, name, err);
+	if (rc == 1) {
+		*out = cert;
+		return 0;
+	}
+	cert_free(cert);
+	return rc ? rc : cert_from_der(out, der, len, name, err);
 }
 
 int cert_from_native(struct cert **out, X509 *x509, const char *name, struct err *err)
@@ -223,10 +237,15 @@ int cert_to_pem(struct buf *out, const struct cert *cert, struct err *err)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *data = NULL;
+	bool ok;
 	long len;
 	int rc = 0;
 
-	if (!bio || !PEM_write_bio_X509(bio, cert->x509)) {
+	if (cert->der)
+		ok = bio && PEM_write_bio(bio, PEM_STRING_X509, "", cert->der, (long)cert->der_len);
+	else
+		ok = bio && PEM_write_bio_X509(bio, cert->x509);
+	if (!ok) {
 		rc = ossl_err(err, "cannot write the certificate of %s", cert->subject);
 	} else {
 		len = BIO_get_mem_data(bio, &data);
@@ -250,6 +269,7 @@ void cert_free(struct cert *cert)
 	if (!cert || atomic_fetch_sub(&cert->refs, 1) > 1)
 		return;
 	X509_free(cert->x509);
+	free(cert->der);
 	free(cert->subject);
 	free(cert->issuer);
 	free(cert->common_name);
@@ -258,11 +278,57 @@ void cert_free(struct cert *cert)
 	free(cert);
 }
 
+struct cert *cert_unpacked(const struct cert *cert)
+{
+	const unsigned char *at = cert->der;
+	struct cert *copy;
+	X509 *x509;
+
+	if (!at)
+		return cert_ref(cert);
+	x509 = d2i_X509(NULL, &at, (long)cert->der_len);
+	if (x509 && !adopt(&copy, x509, cert->sha256, cert->subject, NULL))
+		return copy;
+	/* Its public key is none: whoever wants to use it is told so. */
+	return cert_ref(cert);
+}
+
+/* Two threads may make it at once: the first one's stays. */
+X509 *cert_native(const struct cert *cert)
+{
+	struct cert *same = (struct cert *)cert; /* it only becomes faster */
+	const unsigned char *at = cert->der;
+	X509 *made, *there = atomic_load(&same->x509);
+
+	if (there || !at)
+		return there;
+	made = d2i_X509(NULL, &at, (long)cert->der_len);
+	if (!made || atomic_compare_exchange_strong(&same->x509, &there, made))
+		return made;
+	X509_free(made);
+	return there;
+}
+
+static void *extension_of(const struct cert *cert, int nid, int *critical)
+{
+	const unsigned char *at = cert->exts;
+	STACK_OF(X509_EXTENSION) * list;
+	void *value;
+
+	if (!cert->der)
+		return X509_get_ext_d2i(cert->x509, nid, critical, NULL);
+	list = at ? d2i_X509_EXTENSIONS(NULL, &at, (long)cert->exts_len) : NULL;
+	*critical = list || !at ? -1 : 0;
+	value = list ? X509V3_get_d2i(list, nid, critical, NULL) : NULL;
+	sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
+	return value;
+}
+
 int cert_extension(void **out, const struct cert *cert, int nid, struct err *err)
 {
 	int critical;
 
-	*out = X509_get_ext_d2i(cert->x509, nid, &critical, NULL);
+	*out = extension_of(cert, nid, &critical);
 	if (*out || critical == -1) {
 		ERR_clear_error();
 		return 0;
@@ -272,11 +338,6 @@ int cert_extension(void **out, const struct cert *cert, int nid, struct err *err
 			       cert->subject, OBJ_nid2ln(nid));
 	return ossl_err(err, "%s: the extension '%s' cannot be read", cert->subject,
 			OBJ_nid2ln(nid));
-}
-
-X509 *cert_native(const struct cert *cert)
-{
-	return cert->x509;
 }
 
 const unsigned char *cert_sha256(const struct cert *cert)
@@ -309,15 +370,33 @@ const char *cert_common_name(const struct cert *cert)
 	return cert->common_name;
 }
 
+static bool subject_der(const unsigned char **der, size_t *len, const struct cert *cert)
+{
+	if (!cert->der)
+		return X509_NAME_get0_der(X509_get_subject_name(cert->x509), der, len) == 1;
+	*der = cert->subject_der;
+	*len = cert->subject_len;
+	return true;
+}
+
+X509_NAME *cert_subject_name(const struct cert *cert)
+{
+	const unsigned char *der;
+	size_t len;
+
+	return subject_der(&der, &len, cert) ? d2i_X509_NAME(NULL, &der, (long)len) : NULL;
+}
+
 int cert_dn(char **out, const struct cert *cert, struct err *err)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
+	X509_NAME *name = cert_subject_name(cert);
 	char *text = NULL;
 
-	if (bio &&
-	    X509_NAME_print_ex(bio, X509_get_subject_name(cert->x509), 0, XN_FLAG_RFC2253) >= 0)
+	if (bio && name && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0)
 		text = bio_text(bio);
 	BIO_free(bio);
+	X509_NAME_free(name);
 	if (!text)
 		return ossl_err(err, "%s: its subject cannot be written", cert->subject);
 	*out = text;
@@ -329,8 +408,7 @@ bool cert_subject_is(const struct cert *cert, const void *der, size_t len)
 	const unsigned char *own;
 	size_t own_len;
 
-	return X509_NAME_get0_der(X509_get_subject_name(cert->x509), &own, &own_len) &&
-	       own_len == len && !memcmp(own, der, len);
+	return subject_der(&own, &own_len, cert) && own_len == len && !memcmp(own, der, len);
 }
 
 bool cert_same_subject(const struct cert *a, const struct cert *b)
@@ -338,8 +416,7 @@ bool cert_same_subject(const struct cert *a, const struct cert *b)
 	const unsigned char *der;
 	size_t len;
 
-	return X509_NAME_get0_der(X509_get_subject_name(b->x509), &der, &len) &&
-	       cert_subject_is(a, der, len);
+	return subject_der(&der, &len, b) && cert_subject_is(a, der, len);
 }
 
 const char *cert_serial_hex(const struct cert *cert)
@@ -414,19 +491,31 @@ const char *cert_signature_digest(const struct cert *cert)
 	return cert->digest;
 }
 
+int cert_pkey_id(const struct cert *cert)
+{
+	return cert->pkey_id;
+}
+
 bool key_matches(const struct key *key, const struct cert *cert)
 {
-	bool equal = EVP_PKEY_eq(X509_get0_pubkey(cert->x509), key_native(key)) == 1;
+	struct cert *open;
+	bool equal;
 
+	if (cert->der && cert_packed_matches(cert, key_native(key)))
+		return true;
+	open = cert_unpacked(cert);
+	equal = open->x509 && EVP_PKEY_eq(X509_get0_pubkey(open->x509), key_native(key)) == 1;
+	cert_free(open);
 	ERR_clear_error();
 	return equal;
 }
 
 bool cert_issued_by(const struct cert *cert, const struct cert *issuer)
 {
-	bool by = X509_check_issued(issuer->x509, cert->x509) == X509_V_OK &&
-		  X509_verify(cert->x509, X509_get0_pubkey(issuer->x509)) == 1;
+	X509 *x509 = cert_native(cert), *by = cert_native(issuer);
+	bool issued = x509 && by && X509_check_issued(by, x509) == X509_V_OK &&
+		      X509_verify(x509, X509_get0_pubkey(by)) == 1;
 
 	ERR_clear_error();
-	return by;
+	return issued;
 }

@@ -31,6 +31,14 @@ int cert_to_pem(struct buf *out, const struct cert *cert, struct err *err);
 struct cert *cert_ref(const struct cert *cert); /* the same one, once more to be freed */
 void cert_free(struct cert *cert);		/* NULL is fine */
 
+/*
+ * For many leaves: bundle_from_pem_packed keeps them in a fifth of the room. What OpenSSL makes of
+ * one is made when it is first verified, compared with a key or shown in a handshake, and then
+ * stays with it. This gives the same certificate with that already made, to be freed when the work
+ * is done; one that is not packed gets a reference.
+ */
+struct cert *cert_unpacked(const struct cert *cert);
+
 /* SHA-256 of the DER: 32 bytes, and as 64 lower-case hex digits. */
 const unsigned char *cert_sha256(const struct cert *cert);
 const char *cert_fingerprint(const struct cert *cert);

@@ -3,7 +3,6 @@
 #include "pki/internal.h"
 
 #include <string.h>
-#include "pki/native.h"
 
 static bool name_is_covered(const struct strs *names, const char *name)
 {
@@ -48,7 +47,7 @@ static int check_names(struct findings *out, const struct cert *newer, const str
 static int check_key_usages(struct findings *out, const struct cert *newer,
 			    const struct cert *older, const char *subject, struct err *err)
 {
-	int pkey_id = EVP_PKEY_get_base_id(X509_get0_pubkey(cert_native(newer)));
+	unsigned useful = usage_mask(cert_pkey_id(newer));
 	struct strs new_usages = STRS_INIT, old_usages = STRS_INIT;
 	int rc = cert_key_usages(&new_usages, newer, err);
 
@@ -57,7 +56,7 @@ static int check_key_usages(struct findings *out, const struct cert *newer,
 	for (int bit = 0; bit < USAGE_BITS && !rc && new_usages.count; bit++) {
 		const char *name = usage_bit_name(bit);
 		bool of_ca = bit == USAGE_BIT_KEY_CERT_SIGN || bit == USAGE_BIT_CRL_SIGN;
-		bool fits = usage_mask(pkey_id) & 1U << bit;
+		bool fits = useful & 1U << bit;
 
 		if (!strs_has(&old_usages, name) || strs_has(&new_usages, name))
 			continue;

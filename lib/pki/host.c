@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 #include <openssl/err.h>
-#include "pki/native.h"
 
 bool dns_covers(const char *pattern, const char *host)
 {
@@ -96,12 +95,11 @@ enum host_match host_matches(const struct cert *leaf, const char *host)
 {
 	enum host_match match = HOST_MATCH_NONE;
 	bool check_cn = true;
-	GENERAL_NAMES *names;
+	GENERAL_NAMES *names = NULL;
 
 	if (!host[0])
 		return HOST_MATCH_NONE;
-	names = X509_get_ext_d2i(cert_native(leaf), NID_subject_alt_name, NULL, NULL);
-	if (names)
+	if (!cert_extension((void **)&names, leaf, NID_subject_alt_name, NULL) && names)
 		match = by_names(names, host, &check_cn);
 	GENERAL_NAMES_free(names);
 	ERR_clear_error();

@@ -26,6 +26,15 @@ int key_generate_until(struct key **out, enum key_alg alg, atomic_bool *stop, st
 int key_adopt(struct key **out, EVP_PKEY *pkey, struct err *err);
 enum key_alg pkey_algorithm(const EVP_PKEY *pkey);
 void pkey_kind(char out[KEY_KIND_SIZE], const EVP_PKEY *pkey);
+/* Both of a public key that was not read: EVP_PKEY_RSA, or EVP_PKEY_EC on P-256 or P-384. */
+enum key_alg pkey_known(char kind[KEY_KIND_SIZE], int pkey_id, int bits);
+/* EVP_PKEY_get_base_id(3) of its public key. */
+int cert_pkey_id(const struct cert *cert);
+/* Its subject, to be freed; NULL without memory. */
+X509_NAME *cert_subject_name(const struct cert *cert);
+/* As cert_from_der; an ordinary leaf is kept packed (cert_struct.h). */
+int cert_from_der_packed(struct cert **out, const void *der, size_t len, const char *name,
+			 struct err *err);
 
 /* One block of a PEM text (RFC 7468), as found by pem_next. Pointers into the text. */
 struct pem_block {

@@ -73,10 +73,11 @@ static int set_subject(X509 *x509, const struct issue_spec *spec, struct err *er
 		return err_set(err, ERR_USAGE, "%s: give either a subject or a predecessor", label);
 	if (spec->subject)
 		rc = dn_to_name(&name, spec->subject, err);
+	else
+		name = cert_subject_name(spec->subject_from);
 	if (rc)
 		return rc;
-	if (!X509_set_subject_name(
-		    x509, name ? name : X509_get_subject_name(cert_native(spec->subject_from))))
+	if (!name || !X509_set_subject_name(x509, name))
 		rc = ossl_err(err, "%s: its subject cannot be set", label);
 	X509_NAME_free(name);
 	if (!rc && X509_NAME_entry_count(X509_get_subject_name(x509)) == 0)

@@ -83,6 +83,20 @@ void pkey_kind(char out[KEY_KIND_SIZE], const EVP_PKEY *pkey)
 			       EVP_PKEY_get_bits(pkey));
 }
 
+enum key_alg pkey_known(char kind[KEY_KIND_SIZE], int pkey_id, int bits)
+{
+	enum key_alg alg = bits == 256 ? KEY_ECDSA_P256 : KEY_ECDSA_P384;
+
+	if (pkey_id == EVP_PKEY_RSA)
+		for (alg = 0; alg < KEY_ALG__MAX && algs[alg].bits != bits;)
+			alg++;
+	if (alg < KEY_ALG__MAX)
+		(void)snprintf(kind, KEY_KIND_SIZE, "%s", algs[alg].kind);
+	else
+		(void)snprintf(kind, KEY_KIND_SIZE, "RSA-%d", bits);
+	return alg;
+}
+
 int key_adopt(struct key **out, EVP_PKEY *pkey, struct err *err)
 {
 	struct key *key = calloc(1, sizeof(*key));

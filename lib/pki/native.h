@@ -13,6 +13,7 @@
 #include "pki/verify.h"
 
 EVP_PKEY *key_native(const struct key *key);
+/* Of one that is packed it is made now, and stays with it: NULL without memory. */
 X509 *cert_native(const struct cert *cert);
 /* For SSL_CTX_set1_cert_store(3): the verifier's bundle. */
 X509_STORE *verifier_native(const struct verifier *verifier);

@@ -131,8 +131,12 @@ static void explain(struct verdict *out, X509 *x509, enum verify_purpose purpose
 		break;
 	case X509_V_ERR_EE_KEY_TOO_SMALL:
 	case X509_V_ERR_CA_KEY_TOO_SMALL:
-		(void)snprintf(to, size, "the key of %s is too short for the TLS security level",
-			       out->at);
+		if (!X509_get0_pubkey(x509))
+			(void)snprintf(to, size, "the public key of %s cannot be read", out->at);
+		else
+			(void)snprintf(to, size,
+				       "the key of %s is too short for the TLS security level",
+				       out->at);
 		break;
 	case X509_V_ERR_CA_MD_TOO_WEAK:
 		(void)snprintf(to, size,
@@ -179,14 +183,15 @@ int verifier_check(struct verdict *out, const struct verifier *verifier,
 		   enum verify_purpose purpose, int64_t at, struct err *err)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	X509 *x509 = cert_native(leaf);
 	STACK_OF(X509) *stack = NULL;
-	int rc = untrusted_stack(&stack, untrusted, err);
+	int rc = x509 ? untrusted_stack(&stack, untrusted, err) : err_nomem(err);
 
 	*out = (struct verdict){.ok = true};
 	if (rc)
 		goto out;
 	/* The same parameters that libssl takes to check a peer (ssl_verify_cert_chain). */
-	if (!ctx || !X509_STORE_CTX_init(ctx, verifier->store, cert_native(leaf), stack) ||
+	if (!ctx || !X509_STORE_CTX_init(ctx, verifier->store, x509, stack) ||
 	    !X509_STORE_CTX_set_default(ctx,
 					purpose == VERIFY_SERVER ? "ssl_server" : "ssl_client")) {
 		rc = ossl_err(err, "cannot begin to verify %s", cert_subject(leaf));
@@ -199,7 +204,7 @@ int verifier_check(struct verdict *out, const struct verifier *verifier,
 		    X509_STORE_CTX_get_error(ctx) == X509_V_ERR_OUT_OF_MEM)
 			rc = ossl_err(err, "cannot verify %s", cert_subject(leaf));
 		else
-			fill(out, ctx, cert_native(leaf), purpose);
+			fill(out, ctx, x509, purpose);
 	}
 	ERR_clear_error();
 out:

@@ -211,8 +211,7 @@ int proof_report_unknown_keys(struct proof *proof, const struct side *side, stru
 	for (size_t i = 0; i < side->in->count && !rc; i++) {
 		const struct loaded_leaf *leaf = &side->peers[i].leaves[g];
 
-		if (leaf->leaf && !leaf->key && !leaf->key_error && side->in->occurs[g] &&
-		    !side->in->live[g])
+		if (leaf->leaf && !proof_has_key(leaf) && side->in->occurs[g] && !side->in->live[g])
 			rc = strs_add(&names, side->in->peers[i].name, err);
 	}
 	if (!rc && names.count) {

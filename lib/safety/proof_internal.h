@@ -16,12 +16,13 @@
 
 /* One text of one peer, read. */
 struct loaded_leaf {
+	const struct proof_leaf *in;
 	const struct cert *leaf; /* the first of certs; NULL where there is none, or pem_error */
 	struct bundle certs;
-	struct key *key;
 	char *pem_error;
-	char *key_error;
-	struct unit *unit; /* NULL where it does not occur */
+	char *key_error;	  /* once its key was read (proof_keys.c) */
+	struct unit *unit;	  /* NULL where it does not occur */
+	struct loaded_leaf *next; /* of the same unit */
 };
 
 struct loaded_peer {
@@ -47,8 +48,9 @@ struct pair {
 struct unit {
 	const struct loaded_leaf *from;
 	enum proof_generation generation; /* of from */
-	const struct loaded_leaf *keyed;  /* one of its users with the right key; NULL: none */
-	struct bundle chain;		  /* what is behind the leaf; borrowed from from */
+	struct loaded_leaf *users, **users_end;
+	const struct loaded_leaf *keyed; /* the first of its users with the right key; NULL: none */
+	struct bundle chain;		 /* what is behind the leaf; borrowed from from */
 	bool live;
 	struct unit *kin;		/* the first of its kind, which is tried with TLS 1.2 */
 	struct pair *pairs;		/* one for each distinct bundle */
@@ -95,6 +97,12 @@ static inline bool peer_occurs(const struct side *side, size_t peer, enum proof_
 	return side->in->occurs[g] || side->in->stray[g] || peer_live(side, peer, g);
 }
 
+/* Whether its key is known, right or not. */
+static inline bool proof_has_key(const struct loaded_leaf *leaf)
+{
+	return leaf->in && leaf->in->key;
+}
+
 #define PROOF_ADVICE_END                                                                           \
 	"shorten the rotation (census: quiet in certrotate.yml), or waive this where it ends in "  \
 	"time"
@@ -114,11 +122,26 @@ const char *proof_generation_name(enum proof_generation g);
 int proof_load(struct proof *proof, struct err *err);
 void proof_unload(struct proof *proof);
 
+/* A message without the name that is in front of it: the finding names the subject itself. */
+char *proof_reason(const struct err *why, const char *name);
+
+/*
+ * proof_keys.c. The key of a leaf where it is known and right, else NULL with leaf->key_error; cert
+ * (the leaf's, best unpacked) may be NULL.
+ */
+int proof_read_key(struct key **out, struct loaded_leaf *leaf, const struct cert *cert,
+		   struct key_reader *reader, struct err *err);
+/* The same for one whose key is not needed. */
+int proof_check_key(struct loaded_leaf *leaf, struct key_reader *reader, struct err *err);
+/* The keys of all who use a unit, one after the other; out gets that of unit->keyed, or NULL. */
+int proof_unit_key(struct key **out, struct unit *unit, const struct cert *cert,
+		   struct key_reader *reader, struct err *err);
+
 /* proof_tls12.c: which leaves are tried with TLS 1.2 as well, and what came of it. */
 int proof_choose_tls12(const struct proof *proof, struct side *side, struct err *err);
 int proof_report_tls12(struct proof *proof, const struct side *side, struct err *err);
 
-/* proof_pairs.c: verifies each unit against each bundle, and runs the handshakes. */
+/* proof_pairs.c: verifies each unit against each bundle, reads its keys, runs the handshakes. */
 int proof_check_units(struct proof *proof, struct err *err);
 
 /* Each adds findings. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Reads the texts of the input, and finds out which of them are the same. */
+/* Reads the texts of the input, and finds out which of them are the same; keys are for later. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,42 +7,20 @@
 #include "safety/pool.h"
 #include "safety/proof_internal.h"
 
-/* The message without what is in front of it: the finding names the subject itself. */
-static char *reason_of(const struct err *why, const char *name)
-{
-	size_t len = strlen(name);
-	const char *text = why->msg;
-
-	if (!strncmp(text, name, len) && text[len] == ':' && text[len + 1] == ' ')
-		text += len + 2;
-	return strdup(text);
-}
-
-static int load_leaf(struct loaded_leaf *out, const struct proof_leaf *in,
-		     struct key_reader *reader, const char *name, struct err *err)
+static int load_leaf(struct loaded_leaf *out, const struct proof_leaf *in, const char *name,
+		     struct err *err)
 {
 	struct err why = {0};
 
-	if (in->pem) {
-		if (bundle_from_pem_known(&out->certs, in->pem, in->len, name, in->known, &why)) {
-			out->pem_error = reason_of(&why, name);
-			if (!out->pem_error)
-				return err_nomem(err);
-		} else {
-			out->leaf = out->certs.items[0];
-		}
+	out->in = in;
+	if (!in->pem)
+		return 0;
+	if (!bundle_from_pem_known(&out->certs, in->pem, in->len, name, in->known, &why)) {
+		out->leaf = out->certs.items[0];
+		return 0;
 	}
-	if (in->key && key_reader_read(&out->key, reader, in->key, name, &why)) {
-		out->key_error = reason_of(&why, name);
-		if (!out->key_error)
-			return err_nomem(err);
-	}
-	if (out->leaf && out->key && !key_matches(out->key, out->leaf)) {
-		out->key_error = strdup("the key belongs to another certificate");
-		if (!out->key_error)
-			return err_nomem(err);
-	}
-	return 0;
+	out->pem_error = proof_reason(&why, name);
+	return out->pem_error ? 0 : err_nomem(err);
 }
 
 /* Peers of both sides in one row: the servers first. */
@@ -55,8 +33,14 @@ static int load_peer_job(void *ctx, void *local, size_t i, struct err *err)
 	const struct proof_peer *in = &side->in->peers[at];
 	int rc = 0;
 
-	for (int g = 0; g < PROOF__MAX && !rc; g++)
-		rc = load_leaf(&side->peers[at].leaves[g], &in->leaves[g], local, in->name, err);
+	for (int g = 0; g < PROOF__MAX && !rc; g++) {
+		struct loaded_leaf *leaf = &side->peers[at].leaves[g];
+
+		rc = load_leaf(leaf, &in->leaves[g], in->name, err);
+		/* Those of a unit are read with it. */
+		if (!rc && !(leaf->leaf && peer_occurs(side, at, (enum proof_generation)g)))
+			rc = proof_check_key(leaf, local, err);
+	}
 	return rc;
 }
 
@@ -120,7 +104,7 @@ static int load_bundle(struct proof *proof, struct side *side, const struct proo
 	int rc;
 
 	if (bundle_from_pem(&out->certs, in->pem, in->len, in->label, &why)) {
-		char *reason = reason_of(&why, in->label);
+		char *reason = proof_reason(&why, in->label);
 
 		rc = reason ? refuse_bundle(proof, side, in, reason, err) : err_nomem(err);
 		free(reason);
@@ -182,6 +166,7 @@ static int join_unit(struct side *side, struct loaded_leaf *leaf, enum proof_gen
 			return rc;
 		unit = &side->units[at];
 		unit->from = leaf;
+		unit->users_end = &unit->users;
 		unit->generation = g;
 		unit->chain.items = leaf->certs.items + 1;
 		unit->chain.count = leaf->certs.count - 1;
@@ -191,8 +176,8 @@ static int join_unit(struct side *side, struct loaded_leaf *leaf, enum proof_gen
 	}
 	unit = &side->units[at];
 	unit->live |= live;
-	if (!unit->keyed && leaf->key && !leaf->key_error)
-		unit->keyed = leaf;
+	*unit->users_end = leaf;
+	unit->users_end = &leaf->next;
 	leaf->unit = unit;
 	return 0;
 }
@@ -220,7 +205,7 @@ static int make_units(struct proof *proof, struct side *side, struct err *err)
 	}
 	strmap_release(&seen);
 	proof->out->leaves += side->unit_count;
-	return rc ? rc : proof_choose_tls12(proof, side, err);
+	return rc;
 }
 
 int proof_load(struct proof *proof, struct err *err)
@@ -241,7 +226,6 @@ static void unload_side(struct side *side)
 			struct loaded_leaf *leaf = &side->peers[i].leaves[g];
 
 			bundle_release(&leaf->certs);
-			key_free(leaf->key);
 			free(leaf->pem_error);
 			free(leaf->key_error);
 		}

@@ -29,20 +29,20 @@ static bool ends_meanwhile(const struct proof *proof, const struct unit *unit,
 }
 
 static int check_pair(const struct proof *proof, const struct side *side, const struct unit *unit,
-		      size_t b, struct err *err)
+		      const struct cert *leaf, size_t b, struct err *err)
 {
 	const struct loaded_bundle *bundle = &side->bundles[b];
 	struct pair *pair = &unit->pairs[b];
 	struct verdict verdict;
-	int rc = verifier_check(&verdict, bundle->verifier, &unit->chain, unit->from->leaf,
-				side->purpose, proof->in->now, err);
+	int rc = verifier_check(&verdict, bundle->verifier, &unit->chain, leaf, side->purpose,
+				proof->in->now, err);
 
 	if (rc || !verdict.ok)
 		return rc ? rc : keep_verdict(&pair->now, &verdict, err);
 	if (!ends_meanwhile(proof, unit, bundle))
 		return 0;
-	rc = verifier_check(&verdict, bundle->verifier, &unit->chain, unit->from->leaf,
-			    side->purpose, proof->in->end, err);
+	rc = verifier_check(&verdict, bundle->verifier, &unit->chain, leaf, side->purpose,
+			    proof->in->end, err);
 	if (rc || verdict.ok)
 		return rc;
 	return keep_verdict(&pair->at_end, &verdict, err);
@@ -60,11 +60,11 @@ static const struct cert *outlived_in(const struct bundle *cas, const struct cer
 	return NULL;
 }
 
-static void find_outlived(const struct side *side, struct unit *unit)
+static void find_outlived(const struct side *side, struct unit *unit, const struct cert *leaf)
 {
-	unit->outlived_ca = outlived_in(&unit->chain, unit->from->leaf);
+	unit->outlived_ca = outlived_in(&unit->chain, leaf);
 	for (size_t b = 0; b < side->bundle_count && !unit->outlived_ca; b++)
-		unit->outlived_ca = outlived_in(&side->bundles[b].certs, unit->from->leaf);
+		unit->outlived_ca = outlived_in(&side->bundles[b].certs, leaf);
 }
 
 /* The last bundle that accepts it: in a rotation, the one that stays, before those left behind. */
@@ -82,71 +82,119 @@ static const struct loaded_bundle *accepting_bundle(const struct side *side,
 	return found;
 }
 
+/* What a thread has of its own; the handshaker is NULL where there are no handshakes. */
+struct tools {
+	struct key_reader *reader;
+	struct handshaker *handshaker;
+};
+
 static int check_handshake(const struct proof *proof, const struct side *side, struct unit *unit,
-			   struct handshaker *handshaker, struct err *err)
+			   const struct handshake_peer *shown, const struct tools *tools,
+			   bool tls12, struct err *err)
 {
-	struct handshake_peer shown = {
-		.leaf = unit->keyed->leaf, .key = unit->keyed->key, .chain = &unit->chain};
 	struct handshake_peer verifies = {.trusted = unit->handshake_bundle->verifier};
 	bool is_server = side->purpose == VERIFY_SERVER;
+	char **error = tls12 ? &unit->tls12_error : &unit->handshake_error;
 	struct handshake_result result;
+	int rc;
 
 	if (!is_server) {
 		verifies.leaf = proof->stand_in;
 		verifies.key = proof->stand_in_key;
 	}
-	for (int tls12 = 0; tls12 < (unit->kin == unit ? 2 : 1) && !unit->handshake_error;
-	     tls12++) {
-		int rc = handshake_run(&result, handshaker, is_server ? &shown : &verifies,
-				       is_server ? &verifies : &shown, tls12 != 0, err);
-		char **error = tls12 ? &unit->tls12_error : &unit->handshake_error;
-
-		if (rc)
-			return rc;
-		unit->handshakes++;
-		if (result.ok)
-			continue;
+	rc = handshake_run(&result, tools->handshaker, is_server ? shown : &verifies,
+			   is_server ? &verifies : shown, tls12, err);
+	if (rc)
+		return rc;
+	unit->handshakes++;
+	if (!result.ok)
 		*error = strdup(result.reason);
-		if (!*error)
-			return err_nomem(err);
-	}
-	return 0;
+	return result.ok || *error ? 0 : err_nomem(err);
+}
+
+/* Units of both sides in one row: the servers' first. */
+static struct unit *unit_at(struct side **side, struct proof *proof, size_t i)
+{
+	size_t servers = proof->sides[0].unit_count;
+
+	*side = &proof->sides[i >= servers];
+	return &(*side)->units[i >= servers ? i - servers : i];
+}
+
+static int check_unit(const struct proof *proof, const struct side *side, struct unit *unit,
+		      const struct cert *leaf, const struct tools *tools, struct err *err)
+{
+	struct handshake_peer shown = {.leaf = leaf, .chain = &unit->chain};
+	struct key *key = NULL;
+	int rc = 0;
+
+	for (size_t b = 0; b < side->bundle_count && !rc; b++)
+		rc = check_pair(proof, side, unit, leaf, b, err);
+	if (rc)
+		return rc;
+	find_outlived(side, unit, leaf);
+	unit->handshake_bundle = accepting_bundle(side, unit);
+	rc = proof_unit_key(&key, unit, leaf, tools->reader, err);
+	shown.key = key;
+	if (!rc && tools->handshaker && key && unit->handshake_bundle)
+		rc = check_handshake(proof, side, unit, &shown, tools, false, err);
+	key_free(key);
+	return rc;
 }
 
 static int check_unit_job(void *ctx, void *local, size_t i, struct err *err)
 {
 	struct proof *proof = ctx;
-	size_t servers = proof->sides[0].unit_count;
-	struct side *side = &proof->sides[i >= servers];
-	struct unit *unit = &side->units[i >= servers ? i - servers : i];
-	int rc = 0;
+	struct side *side;
+	struct unit *unit = unit_at(&side, proof, i);
+	struct cert *leaf = cert_unpacked(unit->from->leaf);
+	int rc = check_unit(proof, side, unit, leaf, local, err);
 
-	for (size_t b = 0; b < side->bundle_count && !rc; b++)
-		rc = check_pair(proof, side, unit, b, err);
-	if (rc)
-		return rc;
-	find_outlived(side, unit);
-	unit->handshake_bundle = accepting_bundle(side, unit);
-	if (local && unit->keyed && unit->handshake_bundle)
-		rc = check_handshake(proof, side, unit, local, err);
+	cert_free(leaf);
 	return rc;
 }
 
-static int new_handshaker(void **local, void *ctx, struct err *err)
+/* One of each kind: its key is read once more. */
+static int check_tls12_job(void *ctx, void *local, size_t i, struct err *err)
 {
 	struct proof *proof = ctx;
-	struct handshaker *handshaker = NULL;
-	int rc = 0;
+	const struct tools *tools = local;
+	struct side *side;
+	struct unit *unit = unit_at(&side, proof, i);
+	struct handshake_peer shown = {.leaf = unit->from->leaf, .chain = &unit->chain};
+	struct key *key = NULL;
+	int rc;
 
-	if (!proof->in->no_handshakes)
-		rc = handshaker_new(&handshaker, proof->in->level, proof->in->now, err);
-	*local = handshaker;
+	if (unit->kin != unit || !unit->handshake_bundle || unit->handshake_error)
+		return 0;
+	rc = key_reader_read(&key, tools->reader, unit->keyed->in->key, "key", err);
+	shown.key = key;
+	rc = rc ? rc : check_handshake(proof, side, unit, &shown, tools, true, err);
+	key_free(key);
 	return rc;
 }
 
-static void free_handshaker(void *local)
+static void free_tools(void *local)
 {
-	handshaker_free(local);
+	struct tools *tools = local;
+
+	key_reader_free(tools->reader);
+	handshaker_free(tools->handshaker);
+	free(tools);
+}
+
+static int new_tools(void **local, void *ctx, struct err *err)
+{
+	const struct proof *proof = ctx;
+	struct tools *tools = calloc(1, sizeof(*tools));
+	int rc = tools ? key_reader_new(&tools->reader, err) : err_nomem(err);
+
+	if (!rc && !proof->in->no_handshakes)
+		rc = handshaker_new(&tools->handshaker, proof->in->level, proof->in->now, err);
+	if (rc && tools)
+		free_tools(tools);
+	*local = rc ? NULL : tools;
+	return rc;
 }
 
 /*
@@ -175,19 +223,31 @@ static int make_stand_in(struct proof *proof, struct err *err)
 	return rc;
 }
 
+/* Which are tried is known once the keys are. */
+static int check_tls12(struct proof *proof, struct pool *pool, size_t count, struct err *err)
+{
+	int rc = 0;
+
+	for (int s = 0; s < 2 && !rc; s++)
+		rc = proof_choose_tls12(proof, &proof->sides[s], err);
+	pool->job = check_tls12_job;
+	return rc || proof->in->no_handshakes ? rc : pool_run(pool, count, err);
+}
+
 int proof_check_units(struct proof *proof, struct err *err)
 {
+	size_t count = proof->sides[0].unit_count + proof->sides[1].unit_count;
 	struct pool pool = {.ctx = proof,
 			    .job = check_unit_job,
-			    .local_new = new_handshaker,
-			    .local_free = free_handshaker,
+			    .local_new = new_tools,
+			    .local_free = free_tools,
 			    .threads = proof->in->threads,
 			    .log = proof->in->log,
 			    .what = "proving certificates"};
 	int rc = proof->in->no_handshakes ? 0 : make_stand_in(proof, err);
 
-	if (!rc)
-		rc = pool_run(&pool, proof->sides[0].unit_count + proof->sides[1].unit_count, err);
+	rc = rc ? rc : pool_run(&pool, count, err);
+	rc = rc ? rc : check_tls12(proof, &pool, count, err);
 	for (int s = 0; s < 2 && !rc; s++) {
 		const struct side *side = &proof->sides[s];
 

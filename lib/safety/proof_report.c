@@ -32,7 +32,7 @@ int proof_report_texts(struct proof *proof, const struct side *side, struct err 
 			enum proof_generation generation = (enum proof_generation)g;
 
 			proof->out->checks += leaf->leaf || leaf->pem_error ? 1 : 0;
-			proof->out->checks += leaf->key || leaf->key_error ? 1 : 0;
+			proof->out->checks += proof_has_key(leaf) ? 1 : 0;
 			if (leaf->pem_error)
 				rc = report_text(proof, side, i, generation, "pem-text",
 						 "certificate cannot be read", leaf->pem_error,

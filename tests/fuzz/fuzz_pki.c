@@ -62,6 +62,57 @@ static size_t count_by_openssl(const char *text, size_t len)
 	return count;
 }
 
+static void same_lists(const struct cert *a, const struct cert *b,
+		       int list(struct strs *, const struct cert *, struct err *))
+{
+	struct strs as = STRS_INIT, bs = STRS_INIT;
+	struct err err = {0};
+
+	must(list(&as, a, &err) == list(&bs, b, &err) && strs_equal(&as, &bs));
+	strs_release(&as);
+	strs_release(&bs);
+}
+
+/* A packed one says what OpenSSL says of the same certificate. */
+static void same_cert(const struct cert *a, const struct cert *b)
+{
+	struct cert *open = cert_unpacked(b);
+
+	must(cert_equal(a, b) && cert_equal(a, open) && cert_same_subject(a, b));
+	must(!strcmp(cert_subject(a), cert_subject(b)) && !strcmp(cert_issuer(a), cert_issuer(b)));
+	must(!strcmp(cert_common_name(a), cert_common_name(b)));
+	must(!strcmp(cert_serial_hex(a), cert_serial_hex(b)));
+	must(!strcmp(cert_key_kind(a), cert_key_kind(b)) && cert_key_bits(a) == cert_key_bits(b));
+	must(cert_key_algorithm(a) == cert_key_algorithm(b));
+	must(!strcmp(cert_signature_digest(a), cert_signature_digest(b)));
+	must(cert_not_before(a) == cert_not_before(b) && cert_not_after(a) == cert_not_after(b));
+	must(cert_is_ca(a) == cert_is_ca(b) && cert_pathlen(a) == cert_pathlen(b));
+	must(cert_is_self_issued(a) == cert_is_self_issued(b));
+	must(cert_has_aki(a) == cert_has_aki(b));
+	must(host_matches(a, "db1.example.com") == host_matches(b, "db1.example.com"));
+	same_lists(a, b, cert_names);
+	same_lists(a, b, cert_key_usages);
+	same_lists(a, b, cert_ext_usages);
+	cert_free(open);
+}
+
+/* One whose public key is no key is packed all the same: whoever uses it finds that. */
+static void fuzz_packed(const struct bundle *bundle, const char *text, size_t len)
+{
+	struct bundle packed = BUNDLE_INIT;
+	struct err err = {0};
+
+	if (bundle_from_pem_packed(&packed, text, len, "fuzz", &err)) {
+		must(!bundle->count);
+		return;
+	}
+	for (size_t i = 0; i < bundle->count; i++)
+		same_cert(bundle->items[i], packed.items[i]);
+	for (size_t i = 0; i < packed.count; i++)
+		look_at(packed.items[i]);
+	bundle_release(&packed);
+}
+
 static void fuzz_bundle(const char *text, size_t len)
 {
 	struct bundle bundle = BUNDLE_INIT;
@@ -70,8 +121,10 @@ static void fuzz_bundle(const char *text, size_t len)
 
 	if (bundle_from_pem(&bundle, text, len, "fuzz", &err)) {
 		must(bundle.count == 0 && err.msg[0] && err.code == ERR_FAIL);
+		fuzz_packed(&bundle, text, len);
 		return;
 	}
+	fuzz_packed(&bundle, text, len);
 	must(bundle.count == count_by_openssl(text, len));
 	for (size_t i = 0; i < bundle.count; i++)
 		look_at(bundle.items[i]);

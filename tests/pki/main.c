@@ -8,7 +8,8 @@ int main(void)
 {
 	static Suite *(*const suites[])(void) = {
 		key_suite,    bundle_suite,	dn_suite,     issue_suite, verify_suite,
-		covers_suite, chainsmith_suite, pkcs12_suite, hmac_suite,  NULL,
+		covers_suite, chainsmith_suite, pkcs12_suite, hmac_suite,  packed_suite,
+		NULL,
 	};
 	struct err err = {0};
 

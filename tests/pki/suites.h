@@ -18,6 +18,7 @@ Suite *covers_suite(void);
 Suite *chainsmith_suite(void);
 Suite *pkcs12_suite(void);
 Suite *hmac_suite(void);
+Suite *packed_suite(void);
 
 /*
  * Runs the real openssl program (argv[0] is "openssl"; NULL at the end) without a shell, with its
