@@ -2,6 +2,7 @@
 #include "cmd/each.h"
 
 #include "cmd/context.h"
+#include "state/seen.h"
 
 static int survey_one(const struct session_options *options, struct session_shared *shared,
 		      int64_t warning, each_fn *fn, void *ctx, struct err *err)
@@ -65,16 +66,21 @@ int each_environment(const struct options *options, struct ui *ui, int64_t warni
 	struct strs names = STRS_INIT;
 	struct session_shared shared;
 	struct context context;
+	struct seen seen;
 	int rc = context_init(&context, options, ui, err);
 
 	if (rc)
 		return rc;
 	rc = session_shared_open(&shared, &context.session, err);
 	if (!rc) {
+		seen_load(&seen, shared.repo);
+		shared.seen = &seen;
 		rc = options->env ? strs_add(&names, options->env, err)
 				  : list_names(&names, shared.config, err);
 		rc = rc ? rc
 			: survey_each(&names, &context.session, &shared, warning, fn, ctx, ui, err);
+		seen_save(&seen, shared.repo);
+		seen_release(&seen);
 		session_shared_close(&shared);
 	}
 	context_release(&context);

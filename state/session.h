@@ -21,6 +21,8 @@
 #include "state/store.h"
 #include "vault/password.h"
 
+struct seen;
+
 #define SESSION_FILE_MAX   ((size_t)256 << 20)
 #define SESSION_SECRET_MAX ((size_t)2 << 30)
 
@@ -43,6 +45,7 @@ struct session_shared {
 	/* A reference that was looked up, and what it names: mostly it is every session's base. */
 	char *ref;
 	struct oid tip;
+	struct seen *seen; /* what was found by looks before; lent, NULL: nothing is known */
 };
 
 struct session {

@@ -9,6 +9,7 @@
 #include "state/hooks.h"
 #include "state/live.h"
 #include "state/members.h"
+#include "state/seen.h"
 #include "state/steps.h"
 #include "state/unfinished.h"
 
@@ -200,23 +201,73 @@ static char *next_command(const struct session *session)
 	return str_fmt("certrotate %s --env %s", verb, env);
 }
 
-int survey_make(struct survey *survey, struct session *session, int64_t warning, struct err *err)
+/* Whether the leaves themselves are asked for something: by hooks, or by what waits for people. */
+static bool needs_live(const struct session *session)
+{
+	const struct store *store = &session->store;
+	const struct transition *row = table_find(store->state, EVENT_NEXT);
+
+	if (store->under_way.active)
+		return hooks_run_in(session);
+	return !row->refusal &&
+	       ((row->phase == PHASE_SERVERS && session->config->application_count) ||
+		(row->phase == PHASE_PRUNE && session->env->census_samples));
+}
+
+/* Of what is near its end all has to be named. */
+static bool recall(struct survey *survey, struct session *session, int64_t warning)
+{
+	int64_t now = session->sys->now(session->sys), first = 0;
+	char *name = NULL;
+
+	if (!session->lent || !session->lent->seen || needs_live(session) ||
+	    !seen_before(&first, &name, session->lent->seen, session))
+		return false;
+	if (first <= now || first - now < warning) {
+		free(name);
+		return false;
+	}
+	survey->first_expiry = first;
+	survey->first_name = name;
+	return true;
+}
+
+/* A description that takes servers from an inventory depends on the checkout as well. */
+static void remember(const struct survey *survey, struct session *session, bool sound)
+{
+	if (sound && session->lent && session->lent->seen && survey->first_expiry &&
+	    !(session->chain && session->chain->has_inventory))
+		seen_note(session->lent->seen, session, survey->first_expiry, survey->first_name);
+}
+
+static int look_at_files(struct survey *survey, struct session *session, int64_t warning,
+			 struct err *err)
 {
 	struct holdings holdings;
+	bool sound = false;
+	int rc = holdings_load(&holdings, session, &session->base, false, err);
+
+	if (rc)
+		return rc;
+	rc = holdings_snapshot(&survey->live, &holdings, "g0", session->chain, err);
+	survey->has_live = !rc;
+	rc = rc ? rc : note_drift(survey, session, &holdings, err);
+	holdings_release(&holdings);
+	sound = !survey->findings.count;
+	rc = rc ? rc : note_expiries(survey, session, warning, err);
+	if (!rc)
+		remember(survey, session, sound);
+	return rc;
+}
+
+int survey_make(struct survey *survey, struct session *session, int64_t warning, struct err *err)
+{
 	int rc = 0;
 
 	*survey = (struct survey){0};
-	if (session->store.state != STATE_ABSENT || session->store.under_way.active) {
-		rc = holdings_load(&holdings, session, &session->base, false, err);
-		if (!rc) {
-			rc = holdings_snapshot(&survey->live, &holdings, "g0", session->chain, err);
-			survey->has_live = !rc;
-			rc = rc ? rc : note_drift(survey, session, &holdings, err);
-			holdings_release(&holdings);
-		}
-	}
-	if (!rc && survey->has_live)
-		rc = note_expiries(survey, session, warning, err);
+	if ((session->store.state != STATE_ABSENT || session->store.under_way.active) &&
+	    !recall(survey, session, warning))
+		rc = look_at_files(survey, session, warning, err);
 	rc = rc ? rc : note_state(survey, session, err);
 	if (!rc && survey->has_live)
 		rc = note_gates(survey, session, err);

@@ -12,7 +12,7 @@
 
 struct survey {
 	struct generation live; /* as the inventory's files have it on the base */
-	bool has_live;		/* false while absent */
+	bool has_live;		/* false while absent, or where it is as seen.h has it */
 	struct findings findings;
 	/* The certificate that expires first of those that are in use, CAs included. */
 	int64_t first_expiry; /* 0 where there is none */

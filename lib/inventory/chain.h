@@ -87,6 +87,7 @@ struct chain_desc {
 	unsigned days;			     /* of leaves where an authority says nothing else */
 	struct chain_authority *authorities; /* at least one, in the file's order */
 	size_t authority_count;
+	bool has_inventory;   /* servers are taken from an inventory: a file of the checkout */
 	struct strs warnings; /* "FILE:LINE: …": unknown keys, inventories that could not be read */
 };
 

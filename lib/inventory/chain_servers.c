@@ -223,6 +223,7 @@ static int from_inventory(struct chain_reader *reader, struct chain_authority *a
 	const char *text;
 	int rc;
 
+	reader->chain->has_inventory = true;
 	if (node) {
 		rc = chain_text(reader, node, &text, err);
 		if (rc)
