@@ -56,8 +56,8 @@ static int look_at_hidden(void *ctx, const struct index_entry *entry, struct err
 {
 	struct hidden *hidden = ctx;
 	char *full;
+	struct oid now, held;
 	struct stat st;
-	struct oid now;
 	int rc = 0;
 
 	if (!entry->assumed && !entry->skipped)
@@ -72,11 +72,12 @@ static int look_at_hidden(void *ctx, const struct index_entry *entry, struct err
 		if (!entry->skipped)
 			rc = strs_add(&hidden->gone, entry->path, err);
 	} else if (S_ISREG(st.st_mode)) {
+		index_entry_id(&held, entry);
 		rc = hash_as_is(&now, full, err);
-		if (!rc && !oid_equal(&now, &entry->oid)) {
+		if (!rc && !oid_equal(&now, &held)) {
 			rc = strs_add(&hidden->paths, entry->path, err);
 			if (!rc)
-				rc = strs_add(&hidden->ids, entry->oid.hex, err);
+				rc = strs_add(&hidden->ids, held.hex, err);
 		}
 	}
 	free(full);

@@ -195,7 +195,7 @@ static int take_entry(void *ctx, const struct index_entry *entry, struct err *er
 		return err_set(err, ERR_FAIL, "%s has an unresolved conflict", entry->path);
 	if (entry->skipped)
 		return err_set(err, ERR_FAIL, "%s is outside the sparse checkout", entry->path);
-	step->index = entry->oid;
+	index_entry_id(&step->index, entry);
 	step->index_mode = entry->mode;
 	step->assumed = entry->assumed;
 	return 0;
@@ -228,14 +228,15 @@ static int find_changed(struct strs *out, struct steps *steps, struct repo *repo
 	return rc;
 }
 
-/* A few entries are asked for by name: to print all of a large index takes longer than to read it.
- */
+/* Where git has to be asked it prints a few entries by name: all of a large index takes longer. */
 static int read_entries(struct steps *steps, struct repo *repo, struct err *err)
 {
 	const char *paths[PREFIXES_MAX];
+	bool done;
+	int rc = index_scan(&done, repo, take_entry, steps, err);
 
-	if (!steps->count)
-		return 0;
+	if (rc || done)
+		return rc;
 	if (steps->count > PREFIXES_MAX)
 		return index_entries(repo, NULL, 0, take_entry, steps, err);
 	for (size_t i = 0; i < steps->count; i++)

@@ -25,8 +25,9 @@ int index_entries(struct repo *repo, const char *const *prefixes, size_t count,
 	for (const char *at = text.data; !rc && at < text.data + text.len; at += strlen(at) + 1) {
 		const char *path = strchr(at, '\t');
 		struct index_entry entry;
+		git_oid id;
 
-		if (!path || path - at != 51)
+		if (!path || path - at != 51 || git_oid_fromstrn(&id, at + 9, OID_SIZE - 1) < 0)
 			rc = err_set(err, ERR_FAIL, "git ls-files: cannot read its answer");
 		if (rc)
 			break;
@@ -34,12 +35,20 @@ int index_entries(struct repo *repo, const char *const *prefixes, size_t count,
 		entry.assumed = at[0] >= 'a' && at[0] <= 'z';
 		entry.skipped = at[0] == 'S' || at[0] == 's';
 		entry.mode = (unsigned)strtoul(at + 2, NULL, 8);
-		(void)snprintf(entry.oid.hex, sizeof(entry.oid.hex), "%.40s", at + 9);
+		entry.id = id.id;
 		entry.stage = at[50] - '0';
 		rc = each(ctx, &entry, err);
 	}
 	buf_release(&text);
 	return rc;
+}
+
+void index_entry_id(struct oid *out, const struct index_entry *entry)
+{
+	git_oid id;
+
+	memcpy(id.id, entry->id, sizeof(id.id));
+	oid_from_git(out, &id);
 }
 
 int hash_as_stored(struct strs *out, struct repo *repo, const struct strs *paths, struct err *err)

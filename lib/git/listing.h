@@ -9,17 +9,23 @@
 
 struct index_entry {
 	const char *path;
-	struct oid oid;
+	const unsigned char *id; /* of 20 bytes; see index_entry_id */
 	unsigned mode;
 	int stage;    /* 1 to 3: a conflict */
 	bool assumed; /* assume-unchanged */
 	bool skipped; /* skip-worktree: outside a sparse checkout */
 };
 
-/* Tells each index entry below the prefixes (none: all). each ends it with another code than 0. */
+/* Tells each entry of the index, as git has it, below the prefixes (none: all). each ends it with
+ * another code than 0. */
 int index_entries(struct repo *repo, const char *const *prefixes, size_t count,
 		  int (*each)(void *ctx, const struct index_entry *entry, struct err *err),
 		  void *ctx, struct err *err);
+void index_entry_id(struct oid *out, const struct index_entry *entry);
+/* The same from the file itself; done: whether it could be read like that. Paths are only lent. */
+int index_scan(bool *done, struct repo *repo,
+	       int (*each)(void *ctx, const struct index_entry *entry, struct err *err), void *ctx,
+	       struct err *err);
 /* Adds the blob id of each file as "git add" would store it (attributes, line ends). */
 int hash_as_stored(struct strs *out, struct repo *repo, const struct strs *paths, struct err *err);
 /* The blob id of the very bytes. */

@@ -264,6 +264,20 @@ START_TEST(the_forms_of_an_index_are_kept)
 }
 END_TEST
 
+START_TEST(a_damaged_index_stops_it_before_anything_moves)
+{
+	struct oid from = rev("dev"), to = commit_file(&from, "certs.yml", "two\n");
+
+	(void)sh("cd work && cp .git/index ../kept && head -c 150 ../kept >.git/index");
+	refused(&from, &to, ERR_FAIL, LOST "certs.yml");
+	(void)sh("cd work && head -c 20 ../kept >.git/index");
+	refused(&from, &to, ERR_FAIL, "git ls-files: ");
+	(void)sh("cd work && cp ../kept .git/index");
+	ck_ok(advance(&from, &to), &err);
+	ck_assert_str_eq(sh("git -C work status --short"), "");
+}
+END_TEST
+
 START_TEST(a_linked_work_tree_advances_alone)
 {
 	struct oid from = rev("dev"), to = commit_file(&from, "certs.yml", "two\n");
@@ -370,6 +384,7 @@ Suite *worktree_suite(void)
 	tcase_add_test(tcase, a_branch_that_moved_or_is_locked_is_told);
 	tcase_add_test(tcase, line_ends_are_those_of_a_checkout);
 	tcase_add_test(tcase, the_forms_of_an_index_are_kept);
+	tcase_add_test(tcase, a_damaged_index_stops_it_before_anything_moves);
 	tcase_add_test(tcase, a_linked_work_tree_advances_alone);
 	tcase_add_test(tcase, branches_are_made_moved_and_removed);
 	tcase_add_test(tcase, a_checkout_is_fast_forwarded);
