@@ -13,6 +13,7 @@ struct file_step {
 	struct oid index;
 	unsigned index_mode;
 	bool assumed; /* the index entry says: assume unchanged */
+	bool as_is;   /* the blob's bytes are the file's: no line ends, filter or encoding */
 	bool written; /* the work tree has the new one already */
 	bool same;    /* what is in the work tree is the new blob in git's eyes */
 };
@@ -27,7 +28,9 @@ struct steps {
 int steps_load(struct steps *out, struct repo *repo, const struct oid *from, const struct oid *to,
 	       struct err *err);
 void steps_release(struct steps *steps);
-/* Fills what the index holds, and the work tree; ERR_FAIL naming those that have changes. */
+/* Fills as_is. */
+int steps_ask_attributes(struct steps *steps, struct repo *repo, struct err *err);
+/* Fills what the index holds, as_is, and the work tree; ERR_FAIL naming those that have changes. */
 int steps_check(struct steps *steps, struct repo *repo, struct err *err);
 /* Writes and removes files. */
 int steps_write(struct steps *steps, struct repo *repo, struct err *err);

@@ -20,40 +20,27 @@ static int unsupported(const char *path, const char *name, const char *value, st
 }
 
 /* A filter (git-crypt, LFS) or an encoding would make the checked-out file another one. */
+static int check_attribute(void *ctx, const char *path, const char *name, const char *value,
+			   struct err *err)
+{
+	(void)ctx;
+	if ((strcmp(name, "filter") != 0 && strcmp(name, "working-tree-encoding") != 0) ||
+	    !strcmp(value, "unspecified") || !strcmp(value, "unset"))
+		return 0;
+	return unsupported(path, name, value, err);
+}
+
 static int check_attributes(struct repo *repo, const struct change *changes, size_t count,
 			    struct err *err)
 {
-	static const char *const args[] = {
-		"check-attr", "-z", "--stdin", "filter", "working-tree-encoding", NULL};
-	struct buf paths, text;
-	const char *at, *end;
+	struct buf paths;
 	int rc;
 
 	buf_init(&paths, GIT_TEXT_MAX);
-	buf_init(&text, GIT_TEXT_MAX);
 	for (size_t i = 0; i < count; i++)
 		buf_add(&paths, changes[i].path, strlen(changes[i].path) + 1);
-	rc = buf_check(&paths, "a list of paths", err);
-	if (!rc && paths.len)
-		rc = run_git_ok(repo,
-				&(struct run){.args = args,
-					      .input = paths.data,
-					      .input_len = paths.len,
-					      .out = &text},
-				"check-attr", err);
-	/* "path\0attribute\0value\0" */
-	for (at = text.data, end = at + text.len; !rc && at < end;) {
-		const char *name = at + strlen(at) + 1;
-		const char *value = name < end ? name + strlen(name) + 1 : end;
-
-		if (value >= end)
-			rc = err_set(err, ERR_FAIL, "git check-attr: cannot read its answer");
-		else if (strcmp(value, "unspecified") != 0 && strcmp(value, "unset") != 0)
-			rc = unsupported(at, name, value, err);
-		at = value < end ? value + strlen(value) + 1 : end;
-	}
+	rc = attributes_ask(repo, &paths, attributes_need_index(repo), check_attribute, NULL, err);
 	buf_release(&paths);
-	buf_release(&text);
 	return rc;
 }
 

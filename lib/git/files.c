@@ -15,18 +15,37 @@
 
 #define NAMES_SHOWN 5
 
+static int blob_bytes(struct buf *out, struct repo *repo, const char *path, const struct oid *blob,
+		      struct err *err)
+{
+	git_blob *found = NULL;
+	git_oid id;
+	int rc = oid_to_git(&id, blob, err);
+
+	if (!rc && git_blob_lookup(&found, repo->git, &id) < 0)
+		rc = git_fail(err, "cannot read %s in git", path);
+	if (!rc) {
+		buf_add(out, git_blob_rawcontent(found), (size_t)git_blob_rawsize(found));
+		rc = buf_check(out, path, err);
+	}
+	git_blob_free(found);
+	return rc;
+}
+
 /* What a checkout would write for a blob: line ends and encoding as the attributes say. */
-static int checkout_bytes(struct buf *out, struct repo *repo, const char *path,
+static int checkout_bytes(struct buf *out, struct repo *repo, const struct file_step *step,
 			  const struct oid *blob, struct err *err)
 {
-	char *option = str_fmt("--path=%s", path);
+	char *option = str_fmt("--path=%s", step->path);
 	const char *args[] = {"cat-file", "--filters", option, blob->hex, NULL};
 	int rc;
 
 	if (!option)
 		return err_nomem(err);
 	buf_reset(out);
-	rc = run_git_ok(repo, &(struct run){.args = args, .out = out}, "cat-file", err);
+	rc = step->as_is
+		     ? blob_bytes(out, repo, step->path, blob, err)
+		     : run_git_ok(repo, &(struct run){.args = args, .out = out}, "cat-file", err);
 	free(option);
 	return rc;
 }
@@ -114,13 +133,14 @@ static int look_at_all(struct on_disk **out, const struct steps *steps, struct r
 		return err_nomem(err);
 	for (size_t i = 0; !rc && i < steps->count; i++) {
 		rc = look(&(*out)[i], repo, steps->items[i].path, err);
-		if (!rc && (*out)[i].regular)
+		(*out)[i].stored = (*out)[i].as_is;
+		if (!rc && (*out)[i].regular && !steps->items[i].as_is)
 			rc = strs_add(&paths, steps->items[i].path, err);
 	}
 	if (!rc)
 		rc = hash_as_stored(&ids, repo, &paths, err);
 	for (size_t i = 0; !rc && i < steps->count; i++) {
-		if ((*out)[i].regular && next < ids.count)
+		if ((*out)[i].regular && !steps->items[i].as_is && next < ids.count)
 			rc = oid_parse(&(*out)[i].stored, ids.items[next++], err);
 	}
 	strs_release(&paths);
@@ -129,17 +149,17 @@ static int look_at_all(struct on_disk **out, const struct steps *steps, struct r
 }
 
 /* Line ends can make a file that is neither the blob nor becomes it: then its bytes decide. */
-static int is_checkout_of(bool *out, struct repo *repo, const char *path, const struct oid *blob,
-			  struct err *err)
+static int is_checkout_of(bool *out, struct repo *repo, const struct file_step *step,
+			  const struct oid *blob, struct err *err)
 {
-	char *full = path_join(repo->root, path);
+	char *full = path_join(repo->root, step->path);
 	struct buf disk, wanted;
 	int rc = full ? 0 : err_nomem(err);
 
 	buf_init(&disk, GIT_BLOB_MAX);
 	buf_init(&wanted, GIT_BLOB_MAX);
 	if (!rc)
-		rc = checkout_bytes(&wanted, repo, path, blob, err);
+		rc = checkout_bytes(&wanted, repo, step, blob, err);
 	if (!rc)
 		rc = file_read(&disk, full, GIT_BLOB_MAX, err);
 	*out = !rc && disk.len == wanted.len && !memcmp(disk.data, wanted.data, disk.len);
@@ -149,8 +169,9 @@ static int is_checkout_of(bool *out, struct repo *repo, const char *path, const 
 	return rc;
 }
 
-static int matches(bool *out, struct repo *repo, const struct on_disk *disk, const char *path,
-		   const struct oid *blob, unsigned mode, struct err *err)
+static int matches(bool *out, struct repo *repo, const struct on_disk *disk,
+		   const struct file_step *step, const struct oid *blob, unsigned mode,
+		   struct err *err)
 {
 	*out = false;
 	if (!mode || !disk->there) {
@@ -160,7 +181,7 @@ static int matches(bool *out, struct repo *repo, const struct on_disk *disk, con
 	if (!disk->regular)
 		return 0;
 	*out = oid_equal(&disk->as_is, blob) || oid_equal(&disk->stored, blob);
-	return *out ? 0 : is_checkout_of(out, repo, path, blob, err);
+	return *out || step->as_is ? 0 : is_checkout_of(out, repo, step, blob, err);
 }
 
 /* Whether git add would give the new entry: content and executable bit. */
@@ -173,13 +194,13 @@ static bool is_new_entry(const struct file_step *step, const struct on_disk *dis
 static int check_disk(struct file_step *step, const struct on_disk *disk, struct repo *repo,
 		      bool *clean, struct err *err)
 {
-	int rc = matches(clean, repo, disk, step->path, &step->new, step->new_mode, err);
+	int rc = matches(clean, repo, disk, step, &step->new, step->new_mode, err);
 
 	step->written = !rc && *clean;
 	step->same = step->written && is_new_entry(step, disk);
 	if (rc || step->written)
 		return rc;
-	return matches(clean, repo, disk, step->path, &step->old, step->old_mode, err);
+	return matches(clean, repo, disk, step, &step->old, step->old_mode, err);
 }
 
 static int take_entry(void *ctx, const struct index_entry *entry, struct err *err)
@@ -250,8 +271,8 @@ int steps_check(struct steps *steps, struct repo *repo, struct err *err)
 	char names[512];
 	int rc = read_entries(steps, repo, err);
 
-	if (!rc)
-		rc = find_changed(&changed, steps, repo, err);
+	rc = rc ? rc : steps_ask_attributes(steps, repo, err);
+	rc = rc ? rc : find_changed(&changed, steps, repo, err);
 	if (!rc && changed.count) {
 		strs_join(&changed, NAMES_SHOWN, names, sizeof(names));
 		rc = err_set(err, ERR_FAIL, "changes that are not committed would be lost: %s",
@@ -281,7 +302,7 @@ static int write_file(struct file_step *step, struct repo *repo, const char *ful
 
 	buf_init(&text, GIT_BLOB_MAX);
 	if (!rc)
-		rc = checkout_bytes(&text, repo, step->path, &step->new, err);
+		rc = checkout_bytes(&text, repo, step, &step->new, err);
 	if (!rc)
 		rc = file_mkdirs(dir, new_file_mode(repo, true), err);
 	if (!rc)

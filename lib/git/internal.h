@@ -123,6 +123,20 @@ int settings_get(const struct settings **out, struct repo *repo, struct err *err
 bool settings_identity(struct identity *out, struct repo *repo, enum role role);
 void settings_release(struct settings *settings);
 
+/* value: "set", "unset", "unspecified", or a text. */
+typedef int each_attribute(void *ctx, const char *path, const char *name, const char *value,
+			   struct err *err);
+/*
+ * Tells text, crlf, eol, ident, filter and working-tree-encoding of each path in a list with a NUL
+ * behind each, in that order. Without the index, which takes git long to read where it is large,
+ * the attributes in the work tree, the clone and the user's own count: what hash-object and
+ * cat-file go by.
+ */
+int attributes_ask(struct repo *repo, const struct buf *paths, bool index, each_attribute *each,
+		   void *ctx, struct err *err);
+/* Whether the index may have attributes that are not in the work tree. */
+bool attributes_need_index(struct repo *repo);
+
 /* ROLE_AUTHOR or ROLE_COMMITTER. */
 int repo_identity_of(struct identity *out, struct repo *repo, enum role role, struct err *err);
 /* Names the author in the reflog as far as it is configured. */

@@ -235,6 +235,7 @@ START_TEST(line_ends_are_those_of_a_checkout)
 	/* the attribute came after the file: what lies there is the blob as it is */
 	(void)sh("cd work && rm .gitattributes && git add -u && git commit -qm none && "
 		 "git config core.autocrlf true");
+	reopen();
 	from = rev("dev");
 	to = commit_file(&from, "roles/pg/main.yml", "a\r\nb\n");
 	ck_ok(advance(&from, &to), &err);
@@ -244,6 +245,51 @@ START_TEST(line_ends_are_those_of_a_checkout)
 	ck_ok(advance(&from, &to), &err);
 	ck_assert_str_eq(sh("od -An -c work/certs.yml"), "   t   h   r   e   e  \\r  \\n");
 	ck_assert_str_eq(sh("git -C work status --porcelain certs.yml"), "");
+}
+END_TEST
+
+/* Told by attributes or configuration or not: the file is what git would make of the blob. */
+START_TEST(files_are_what_git_makes_of_them)
+{
+	static const char *const lines[] = {"",
+					    "*.yml text",
+					    "*.yml text eol=crlf",
+					    "*.yml text=auto eol=crlf",
+					    "*.yml eol=crlf",
+					    "*.yml -text eol=crlf",
+					    "*.yml crlf",
+					    "*.yml -crlf",
+					    "*.yml ident",
+					    "*.yml -ident binary",
+					    "*.yml working-tree-encoding=UTF-16LE",
+					    "*.yml filter=upper",
+					    "certs.yml text\n*.yml -text"};
+	static const char *const modes[] = {"false", "true", "input"};
+	struct oid from, to;
+
+	(void)sh("cd work && git config filter.upper.smudge 'tr a-z A-Z' && "
+		 "git config filter.upper.clean 'tr A-Z a-z'");
+	for (size_t i = 0; i < 3 * sizeof(lines) / sizeof(lines[0]); i++) {
+		char text[64];
+
+		(void)sh("cd work && printf '%s\n' >.gitattributes && git config core.autocrlf %s "
+			 "&& "
+			 "rm certs.yml && git checkout -qf certs.yml",
+			 lines[i / 3], modes[i % 3]);
+		reopen();
+		(void)snprintf(text, sizeof(text), "%s of %zu\n",
+			       strstr(lines[i / 3], "ident") ? "$Id$" : "text", i);
+		from = rev("dev");
+		(void)sh("cd work && mv .gitattributes ..");
+		to = commit_file(&from, "certs.yml", text);
+		(void)sh("cd work && mv ../.gitattributes .");
+		ck_ok(advance(&from, &to), &err);
+		ck_assert_str_eq(
+			sh("cd work && git cat-file --filters --path=certs.yml dev:certs.yml"
+			   " | cmp - certs.yml 2>&1"),
+			"");
+		ck_assert_str_eq(sh("git -C work status --porcelain certs.yml"), "");
+	}
 }
 END_TEST
 
@@ -383,6 +429,7 @@ Suite *worktree_suite(void)
 	tcase_add_test(tcase, own_paths_with_changes_are_named);
 	tcase_add_test(tcase, a_branch_that_moved_or_is_locked_is_told);
 	tcase_add_test(tcase, line_ends_are_those_of_a_checkout);
+	tcase_add_test(tcase, files_are_what_git_makes_of_them);
 	tcase_add_test(tcase, the_forms_of_an_index_are_kept);
 	tcase_add_test(tcase, a_damaged_index_stops_it_before_anything_moves);
 	tcase_add_test(tcase, a_linked_work_tree_advances_alone);
