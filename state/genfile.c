@@ -8,6 +8,7 @@
 #include "state/generation.h"
 
 #define GENERATION_VERSION 1
+#define KEYS_TEXT_MAX	   ((size_t)2 << 30)
 #define SUM_LINE_SIZE	   (SUM_SIZE + sizeof("sum: \"\"\n"))
 
 /* Where text goes: an ordinary buffer for public files, the arena for keys. */
@@ -369,9 +370,12 @@ static int load_leaf_keys(struct generation *gen, const struct yaml *yaml,
 static int load_keys(struct generation *gen, const struct secret *keys, const char *name,
 		     struct err *err)
 {
+	/* What stands in the file is done with once the keys are copied. */
+	struct arena *arena = arena_new(KEYS_TEXT_MAX);
 	struct yaml *yaml = NULL;
 	const struct yaml_node *all;
-	int rc = yaml_parse(&yaml, keys->data, keys->len, name, gen->arena, err);
+	int rc = arena ? yaml_parse(&yaml, keys->data, keys->len, name, arena, err)
+		       : err_nomem(err);
 
 	if (!rc)
 		rc = check_head(yaml, gen->id, err);
@@ -382,6 +386,7 @@ static int load_keys(struct generation *gen, const struct secret *keys, const ch
 	for (const struct yaml_node *node = all ? all->first : NULL; node && !rc; node = node->next)
 		rc = load_leaf_keys(gen, yaml, node, err);
 	yaml_drop(yaml);
+	arena_free(arena);
 	return rc;
 }
 

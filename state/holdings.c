@@ -14,9 +14,11 @@ static int not_there(const struct holding *holding, const char *what, const stru
 	return err_hint(err, "commit it, or set '%s' in certrotate.yml", what);
 }
 
-static int open_holding(struct holding *holding, struct session *session, const struct oid *commit,
-			const char *path, const char *what, bool open_vault, struct err *err)
+static int open_holding(struct holding *holding, const struct holdings *holdings,
+			const struct oid *commit, const char *path, const char *what,
+			bool open_vault, struct err *err)
 {
+	struct session *session = holdings->session;
 	int rc;
 
 	holding->path = path;
@@ -33,11 +35,13 @@ static int open_holding(struct holding *holding, struct session *session, const 
 		return 0;
 	rc = session_passwords(session, err);
 	rc = rc ? rc
-		: vault_decrypt(&holding->clear, &holding->used, session->arena, holding->text.data,
-				holding->text.len, path, &session->passwords, err);
+		: vault_decrypt(&holding->clear, &holding->used, holdings->arena,
+				holding->text.data, holding->text.len, path, &session->passwords,
+				err);
+	buf_release(&holding->text);
 	return rc ? rc
 		  : certs_open(&holding->certs, holding->clear.data, holding->clear.len, path,
-			       session->arena, err);
+			       holdings->arena, err);
 }
 
 /* A key that lies in the clear is a leak already: nothing is done before it is a vault. */
@@ -59,24 +63,32 @@ static int refuse_clear_keys(const struct holding *holding, struct err *err)
 	return 0;
 }
 
+static int begin(struct holdings *holdings, struct session *session, bool with_keys,
+		 struct err *err)
+{
+	*holdings = (struct holdings){.session = session, .keys_open = with_keys};
+	buf_init(&holdings->certs.text, SESSION_FILE_MAX);
+	buf_init(&holdings->keys.text, SESSION_FILE_MAX);
+	holdings->one_file = !strcmp(session->env->certs, session->env->keys);
+	holdings->arena = arena_new(SESSION_SECRET_MAX);
+	return holdings->arena ? 0 : err_nomem(err);
+}
+
 int holdings_load(struct holdings *holdings, struct session *session, const struct oid *commit,
 		  bool with_keys, struct err *err)
 {
 	const struct environment *env = session->env;
-	int rc;
+	int rc = begin(holdings, session, with_keys, err);
 
-	*holdings = (struct holdings){.session = session, .keys_open = with_keys};
-	buf_init(&holdings->certs.text, SESSION_FILE_MAX);
-	buf_init(&holdings->keys.text, SESSION_FILE_MAX);
-	holdings->one_file = !strcmp(env->certs, env->keys);
-	rc = open_holding(&holdings->certs, session, commit, env->certs, "certs",
-			  with_keys || holdings->one_file, err);
+	rc = rc ? rc
+		: open_holding(&holdings->certs, holdings, commit, env->certs, "certs",
+			       with_keys || holdings->one_file, err);
 	if (!rc && !certs_has_root(holdings->certs.certs, CERTS_ROOT)) {
 		rc = err_set(err, ERR_FAIL, "%s: no 'certs:' in it", env->certs);
 		err_hint(err, "set 'certs' in certrotate.yml to the file with the certificates");
 	}
 	if (!rc && !holdings->one_file)
-		rc = open_holding(&holdings->keys, session, commit, env->keys, "keys", with_keys,
+		rc = open_holding(&holdings->keys, holdings, commit, env->keys, "keys", with_keys,
 				  err);
 	if (!rc && holdings_keys(holdings)->certs &&
 	    !certs_has_root(holdings_keys(holdings)->certs, KEYS_ROOT)) {
@@ -98,29 +110,28 @@ int holdings_empty(struct holdings *holdings, struct session *session, struct er
 	const struct environment *env = session->env;
 	const struct vault_password *password;
 	struct holding *keys;
-	int rc = session_passwords(session, err);
+	int rc = begin(holdings, session, true, err);
 
-	*holdings = (struct holdings){.session = session, .keys_open = true};
-	buf_init(&holdings->certs.text, SESSION_FILE_MAX);
-	buf_init(&holdings->keys.text, SESSION_FILE_MAX);
-	holdings->one_file = !strcmp(env->certs, env->keys);
+	rc = rc ? rc : session_passwords(session, err);
 	holdings->certs.path = env->certs;
 	holdings->keys.path = env->keys;
 	keys = holdings->one_file ? &holdings->certs : &holdings->keys;
-	if (rc)
+	password = rc ? NULL : vault_passwords_for_new(&session->passwords);
+	if (!rc && !password) {
+		rc = err_set(err, ERR_USAGE,
+			     "there is no vault password for vault_encrypt_identity '%s'",
+			     session->passwords.encrypt_label);
+		err_hint(err, "name a password of that label in vault_identity_list, or take "
+			      "vault_encrypt_identity out of ansible.cfg");
+	}
+	if (rc) {
+		holdings_release(holdings);
 		return rc;
-	password = vault_passwords_for_new(&session->passwords);
-	if (!password) {
-		err_set(err, ERR_USAGE,
-			"there is no vault password for vault_encrypt_identity '%s'",
-			session->passwords.encrypt_label);
-		return err_hint(err, "name a password of that label in vault_identity_list, or "
-				     "take vault_encrypt_identity out of ansible.cfg");
 	}
 	keys->vault = true;
 	keys->used.password = (size_t)(password - session->passwords.items);
 	(void)snprintf(keys->used.label, sizeof(keys->used.label), "%s", password->label);
-	rc = certs_open(&keys->certs, start, sizeof(start) - 1, keys->path, session->arena, err);
+	rc = certs_open(&keys->certs, start, sizeof(start) - 1, keys->path, holdings->arena, err);
 	if (!rc && !holdings->one_file)
 		rc = certs_open(&holdings->certs.certs, start, sizeof(start) - 1,
 				holdings->certs.path, NULL, err);
@@ -141,6 +152,8 @@ void holdings_release(struct holdings *holdings)
 {
 	holding_release(&holdings->certs);
 	holding_release(&holdings->keys);
+	arena_free(holdings->arena);
+	holdings->arena = NULL;
 }
 
 const struct holding *holdings_keys(const struct holdings *holdings)
@@ -156,12 +169,12 @@ int holdings_read_key(struct secret *out, const struct holdings *holdings,
 	int rc;
 
 	if (!entry->vault)
-		return arena_copy(out, session->arena, entry->value, entry->len, err);
+		return arena_copy(out, holdings->arena, entry->value, entry->len, err);
 	name = str_fmt("%s:%zu: private_keys.%s.%s", holdings_keys(holdings)->path, entry->line,
 		       entry->authority, entry->name);
 	rc = name ? session_passwords(session, err) : err_nomem(err);
 	rc = rc ? rc
-		: vault_decrypt(out, NULL, session->arena, entry->value, entry->len, name,
+		: vault_decrypt(out, NULL, holdings->arena, entry->value, entry->len, name,
 				&session->passwords, err);
 	free(name);
 	return rc;
@@ -305,6 +318,10 @@ int holdings_matches(bool *out, const struct holdings *holdings, const struct ce
 
 	if (entry->kind != CERTS_KEY) {
 		*out = same_certs(entry, value);
+		return 0;
+	}
+	if (!entry->vault) {
+		*out = certs_same(entry->value, entry->len, value->text, value->len);
 		return 0;
 	}
 	rc = holdings_read_key(&pem, holdings, entry, err);

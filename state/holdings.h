@@ -16,7 +16,7 @@
 
 struct holding {
 	const char *path; /* borrowed from the environment */
-	struct buf text;  /* as committed */
+	struct buf text;  /* as committed; empty where it is a vault that was opened */
 	bool vault;	  /* the whole file is a vault */
 	struct vault_used used;
 	struct secret clear; /* where it is a vault */
@@ -24,7 +24,8 @@ struct holding {
 };
 
 struct holdings {
-	struct session *session; /* borrowed: arena, passwords, random */
+	struct session *session; /* borrowed: passwords, random */
+	struct arena *arena;	 /* owned: the opened vault and what is read from it */
 	struct holding certs;
 	struct holding keys; /* not opened where both are one file */
 	bool one_file;

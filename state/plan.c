@@ -393,6 +393,14 @@ static int open_holdings(struct plan *plan, struct session *session, struct err 
 	return rc;
 }
 
+/* What the inventory holds now is needed no more once the files are made of it. */
+static void close_holdings(struct plan *plan)
+{
+	if (plan->has_holdings)
+		holdings_release(&plan->holdings);
+	plan->has_holdings = false;
+}
+
 /* The price of an emergency, by name, before anybody says yes. */
 static int check_refused(struct plan *plan, const struct session *session, struct err *err)
 {
@@ -499,6 +507,7 @@ int plan_make(struct plan *plan, struct session *session, enum event event,
 	rc = rc ? rc : notify_check(&plan->findings, session, plan->resume || plan->turn, err);
 	if (!rc && !plan->resume && !(options->dry_run && plan_issues(plan)))
 		rc = plan_files(plan, session, err);
+	close_holdings(plan);
 	rc = rc ? rc : prove_transition(plan, session, err);
 	if (rc) {
 		plan_release(plan);
@@ -524,8 +533,7 @@ void plan_release(struct plan *plan)
 		generation_release(&plan->old_gen);
 	if (plan->has_new)
 		generation_release(&plan->new_gen);
-	if (plan->has_holdings)
-		holdings_release(&plan->holdings);
+	close_holdings(plan);
 	findings_release(&plan->findings);
 	holding_files_release(&plan->files);
 	store_release(&plan->store);

@@ -66,7 +66,7 @@ struct plan {
 	bool has_old;
 	bool has_new;
 	bool old_recorded;	  /* the old generation's files are there, and right */
-	struct holdings holdings; /* as the base holds it now */
+	struct holdings holdings; /* as the base holds it now; closed before the proof */
 	bool has_holdings;
 	struct members members; /* who came and went since the phase before */
 	struct target from;	/* what the inventory held, and is to hold */

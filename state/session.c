@@ -463,8 +463,8 @@ char *session_path(const struct session *session, const char *name)
 	return str_fmt(".certrotate/%s/%s", session->env->name, name);
 }
 
-static int read_vault(struct secret *out, struct session *session, const char *path,
-		      struct err *err)
+static int read_vault(struct secret *out, struct session *session, struct arena *arena,
+		      const char *path, struct err *err)
 {
 	struct buf text;
 	int rc = session_passwords(session, err);
@@ -472,8 +472,8 @@ static int read_vault(struct secret *out, struct session *session, const char *p
 	buf_init(&text, SESSION_FILE_MAX);
 	rc = rc ? rc : repo_read(&text, session->repo, &session->base, path, SESSION_FILE_MAX, err);
 	rc = rc ? rc
-		: vault_decrypt(out, NULL, session->arena, text.data, text.len, path,
-				&session->passwords, err);
+		: vault_decrypt(out, NULL, arena, text.data, text.len, path, &session->passwords,
+				err);
 	buf_release(&text);
 	return rc;
 }
@@ -483,14 +483,16 @@ int session_generation(struct generation *out, struct session *session, const ch
 {
 	char *path = str_fmt(".certrotate/%s/%s.yml", session->env->name, id);
 	char *keys_path = str_fmt(".certrotate/%s/%s.vault.yml", session->env->name, id);
+	struct arena *arena = arena_new(
+		SESSION_SECRET_MAX); /* of the file, not of what comes of it */
 	struct secret keys = {0};
 	struct buf text;
-	int rc = path && keys_path ? 0 : err_nomem(err);
+	int rc = path && keys_path && arena ? 0 : err_nomem(err);
 
 	buf_init(&text, SESSION_FILE_MAX);
 	rc = rc ? rc : repo_read(&text, session->repo, &session->base, path, SESSION_FILE_MAX, err);
 	if (!rc && with_keys)
-		rc = read_vault(&keys, session, keys_path, err);
+		rc = read_vault(&keys, session, arena, keys_path, err);
 	if (rc == ERR_NOENT)
 		rc = err_set(err, ERR_FAIL, "%s is not in the branch %s, and the state names %s",
 			     text.len ? keys_path : path, session->env->base, id);
@@ -502,7 +504,7 @@ int session_generation(struct generation *out, struct session *session, const ch
 				 "nobody but certrotate writes the files of a generation: take "
 				 "them back from git ('git log -- .certrotate/%s')",
 				 session->env->name);
-	secret_wipe(&keys);
+	arena_free(arena);
 	buf_release(&text);
 	free(path);
 	free(keys_path);
@@ -513,7 +515,7 @@ int session_ca_keys(struct generation *gen, struct session *session, struct err 
 {
 	char *path = str_fmt(".certrotate/%s/%s.ca.vault.yml", session->env->name, gen->id);
 	struct secret keys = {0};
-	int rc = path ? read_vault(&keys, session, path, err) : err_nomem(err);
+	int rc = path ? read_vault(&keys, session, session->arena, path, err) : err_nomem(err);
 
 	rc = rc ? rc : generation_load_ca_keys(gen, &keys, path, err);
 	secret_wipe(&keys);

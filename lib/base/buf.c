@@ -63,6 +63,9 @@ static bool reserve(struct buf *buf, size_t more)
 	}
 	if (buf->len + more + 1 <= buf->cap)
 		return true;
+	/* What is added to nothing is most often all there is: no more than that. */
+	if (!buf->cap && more >= cap)
+		cap = more + 1;
 	while (cap < buf->len + more + 1)
 		cap *= 2;
 	return set_cap(buf, cap);
