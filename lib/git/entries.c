@@ -7,6 +7,7 @@
 #include <endian.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "git/listing.h"
@@ -118,9 +119,12 @@ int index_scan(bool *done, struct repo *repo,
 	char *path = path_join(repo->dir, "index");
 	struct index_file file;
 	struct buf text;
+	struct stat st;
 	int rc = path ? 0 : err_nomem(err);
 
 	buf_init(&text, GIT_BLOB_MAX);
+	if (!rc && stat(path, &st) == 0)
+		buf_reserve(&text, (size_t)st.st_size);
 	*done = !rc && file_read(&text, path, GIT_BLOB_MAX, NULL) == 0 && begin(&file, &text) &&
 		is_whole(file);
 	while (!rc && *done && file.left) {
