@@ -4,11 +4,14 @@
  *
  *   leaves DIR SERVERS CLIENTS ALGORITHM GENERATIONS
  *
- *   key-0.pem … key-7.pem     the leaves' keys, in turn: a pool changes nothing about what
- * verifying costs, and 10,000 keys RSA-4096 would take hours s00000.old.pem, .new.pem  each
- * server's leaf, db00000.example.com; .new for two GENERATIONS c00000.old.pem, .new.pem  each
- * client's, user00000 old.pem, new.pem, both.pem, turned.pem   the CAs: of each, new before old,
- * old before new
+ *   key-0.pem …                    the leaves' keys, in turn
+ *   s00000.old.pem, s00000.new.pem  each server's leaf, db00000.example.com
+ *   c00000.old.pem, c00000.new.pem  each client's, user00000
+ *   old.pem, new.pem                the CAs of each generation
+ *   both.pem, turned.pem            new before old, and old before new
+ *
+ * Of each pair the second only for two GENERATIONS. Eight keys for all leaves change nothing about
+ * what verifying costs, and 10,000 keys RSA-4096 would take hours.
  *
  * Names are by number; keys, and what is signed with them, differ from run to run.
  */
