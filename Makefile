@@ -223,10 +223,10 @@ bench-deps:
 bench-readme:
 	bench/bench --readme README.md --json $(BUILD)/bench/figures.json
 
-bench-programs: $(BUILD)/certrotate $(patsubst %,$(BUILD)/bench/%,keys vault edit leaves proof commit timed responder \
+bench-programs: $(BUILD)/certrotate $(patsubst %,$(BUILD)/bench/%,keys chain vault edit leaves proof commit timed responder \
 	delay no-handshakes)
 
-$(patsubst %,$(BUILD)/bench/%,keys vault edit leaves proof commit): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o \
+$(patsubst %,$(BUILD)/bench/%,keys chain vault edit leaves proof commit): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o \
 		$(BUILD)/obj/bench/drive.o $(BUILD)/libcertrotate.a
 	@mkdir -p $(@D)
 	$(SAY) LINK $@

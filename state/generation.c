@@ -107,47 +107,84 @@ int generation_add_authority(struct generation *gen, const char *name, const cha
 	return rc;
 }
 
-int generation_add_leaf(struct generation *gen, const char *authority, const char *name,
-			enum leaf_kind kind, const char *pem, size_t pem_len, const char *raw,
-			size_t raw_len, struct err *err)
+/* Behind the others; its index is under way. NULL without memory. */
+static struct gen_leaf *new_leaf(struct generation *gen, const char *authority, const char *name,
+				 enum leaf_kind kind)
 {
-	struct bundle certs = BUNDLE_INIT;
-	struct gen_leaf *leaf;
-	char *where;
+	struct gen_leaf *leaf = grow(gen->leaves, gen->leaf_count, sizeof(*leaf));
+
+	if (!leaf)
+		return NULL;
+	gen->leaves = leaf;
+	leaf = &gen->leaves[gen->leaf_count++];
+	*leaf = (struct gen_leaf){
+		.authority = strdup(authority), .name = strdup(name), .kind = kind};
+	return leaf->authority && leaf->name ? leaf : NULL;
+}
+
+static int index_leaf(struct generation *gen, const char *authority, const char *name,
+		      struct err *err)
+{
+	char *where = str_fmt("%s/%s", authority, name);
 	int rc;
 
-	leaf = grow(gen->leaves, gen->leaf_count, sizeof(*leaf));
-	if (!leaf)
-		return err_nomem(err);
-	gen->leaves = leaf;
-	leaf = &gen->leaves[gen->leaf_count];
-	*leaf = (struct gen_leaf){.authority = strdup(authority),
-				  .name = strdup(name),
-				  .kind = kind,
-				  .pem = copy_text(pem, pem_len),
-				  .raw = copy_text(raw, raw_len)};
-	gen->leaf_count++;
-	where = str_fmt("certs.%s.%s", authority, name);
-	if (!leaf->authority || !leaf->name || !leaf->pem || (raw && !leaf->raw) || !where) {
-		rc = err_nomem(err);
-		goto out;
-	}
-	/* A value may hold the leaf and, behind it, the intermediates that the server sends. */
-	rc = bundle_from_pem_packed(&certs, pem, pem_len, where, err);
-	if (rc)
-		goto out;
-	leaf->cert = cert_ref(certs.items[0]);
-	where = (free(where), str_fmt("%s/%s", authority, name));
 	if (!where)
 		rc = err_nomem(err);
 	else if (strmap_get(&gen->index, where, NULL))
 		rc = err_set(err, ERR_FAIL, "generation %s has the leaf %s twice", gen->id, where);
 	else
 		rc = strmap_put(&gen->index, where, gen->leaf_count - 1, err);
-out:
+	free(where);
+	return rc;
+}
+
+int generation_add_leaf(struct generation *gen, const char *authority, const char *name,
+			enum leaf_kind kind, const char *pem, size_t pem_len, const char *raw,
+			size_t raw_len, struct err *err)
+{
+	struct bundle certs = BUNDLE_INIT;
+	struct gen_leaf *leaf = new_leaf(gen, authority, name, kind);
+	char *where = str_fmt("certs.%s.%s", authority, name);
+	int rc = 0;
+
+	if (leaf) {
+		leaf->pem = copy_text(pem, pem_len);
+		leaf->raw = copy_text(raw, raw_len);
+	}
+	if (!leaf || !leaf->pem || (raw && !leaf->raw) || !where)
+		rc = err_nomem(err);
+	/* A value may hold the leaf and, behind it, the intermediates that the server sends. */
+	rc = rc ? rc : bundle_from_pem_packed(&certs, pem, pem_len, where, err);
+	if (!rc) {
+		leaf->cert = cert_ref(certs.items[0]);
+		rc = index_leaf(gen, authority, name, err);
+	}
 	bundle_release(&certs);
 	free(where);
 	return rc;
+}
+
+int generation_take_leaf(struct generation *gen, const char *authority, const char *name,
+			 enum leaf_kind kind, struct gen_made *made, struct err *err)
+{
+	struct gen_leaf *leaf = new_leaf(gen, authority, name, kind);
+
+	if (!leaf)
+		return err_nomem(err);
+	leaf->pem = buf_detach(&made->pem);
+	leaf->cert = made->cert;
+	leaf->key = made->key;
+	made->cert = NULL;
+	made->key = (struct secret){0};
+	return leaf->pem ? index_leaf(gen, authority, name, err) : err_nomem(err);
+}
+
+void gen_made_release(struct gen_made *made)
+{
+	buf_release(&made->pem);
+	secret_wipe(&made->key);
+	cert_free(made->cert);
+	made->cert = NULL;
 }
 
 int generation_add_key(struct generation *gen, const char *authority, const char *name,

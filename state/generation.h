@@ -61,6 +61,15 @@ int generation_add_authority(struct generation *gen, const char *name, const cha
 int generation_add_leaf(struct generation *gen, const char *authority, const char *name,
 			enum leaf_kind kind, const char *pem, size_t pem_len, const char *raw,
 			size_t raw_len, struct err *err);
+/* What was just made, with its key in the generation's arena: taken over, and not read again. */
+struct gen_made {
+	struct buf pem;
+	struct cert *cert;
+	struct secret key;
+};
+int generation_take_leaf(struct generation *gen, const char *authority, const char *name,
+			 enum leaf_kind kind, struct gen_made *made, struct err *err);
+void gen_made_release(struct gen_made *made);
 int generation_add_key(struct generation *gen, const char *authority, const char *name,
 		       const char *pem, size_t pem_len, const char *raw, size_t raw_len,
 		       struct err *err);

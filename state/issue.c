@@ -7,35 +7,13 @@
 
 #include "pki/issue.h"
 #include "pki/key.h"
+#include "state/issue_impl.h"
 
-#define DAY		  ((int64_t)86400)
 #define CURVE_NAMES_SHOWN 5
 
-/* One certificate to be made. Index 0 is the root, then the authorities, then the leaves. */
-struct item {
-	const struct chain_authority *authority; /* NULL for the root */
-	const struct chain_server *server;	 /* a server of the description, or NULL */
-	const struct gen_leaf *old;		 /* the predecessor, or NULL */
-	const char *name;			 /* of a leaf; NULL for CAs */
-	enum leaf_kind kind;
-	enum key_alg alg;
-	bool described;
-};
-
-struct work {
-	const struct issue_options *options;
-	struct item *items;
-	size_t count;
-	struct key **keys;
-	struct cert **authorities; /* by the description's order */
-	struct cert *root;
-	struct dn subject;
-	unsigned number; /* of the CAs' names */
-};
-
-static int add_item(struct work *work, struct item item, struct err *err)
+static int add_item(struct issue_work *work, struct issue_item item, struct err *err)
 {
-	struct item *items = work->items;
+	struct issue_item *items = work->items;
 	int rc = key_alg_parse(
 		&item.alg, item.authority ? item.authority->key : work->options->chain->key, err);
 
@@ -50,7 +28,7 @@ static int add_item(struct work *work, struct item item, struct err *err)
 	return rc;
 }
 
-static const struct gen_leaf *predecessor(const struct work *work, const char *authority,
+static const struct gen_leaf *predecessor(const struct issue_work *work, const char *authority,
 					  const char *name)
 {
 	const struct generation *old = work->options->old_gen;
@@ -58,14 +36,14 @@ static const struct gen_leaf *predecessor(const struct work *work, const char *a
 	return old ? generation_leaf(old, authority, name) : NULL;
 }
 
-static int add_described(struct work *work, const struct chain_authority *authority,
+static int add_described(struct issue_work *work, const struct chain_authority *authority,
 			 struct strmap *seen, struct err *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < authority->server_count && !rc; i++) {
 		const struct chain_server *server = &authority->servers[i];
-		struct item item = {
+		struct issue_item item = {
 			authority,    server,	   predecessor(work, authority->name, server->host),
 			server->host, LEAF_SERVER, KEY_ALG__MAX,
 			true};
@@ -75,7 +53,7 @@ static int add_described(struct work *work, const struct chain_authority *author
 	}
 	for (size_t i = 0; i < authority->clients.count && !rc; i++) {
 		const char *user = authority->clients.items[i];
-		struct item item = {
+		struct issue_item item = {
 			authority, NULL,	predecessor(work, authority->name, user),
 			user,	   LEAF_CLIENT, KEY_ALG__MAX,
 			true};
@@ -87,7 +65,7 @@ static int add_described(struct work *work, const struct chain_authority *author
 }
 
 /* Every leaf of the old generation has a successor, described or not. */
-static int add_undescribed(struct work *work, const struct chain_authority *authority,
+static int add_undescribed(struct issue_work *work, const struct chain_authority *authority,
 			   const struct strmap *seen, struct err *err)
 {
 	const struct generation *old = work->options->old_gen;
@@ -95,8 +73,8 @@ static int add_undescribed(struct work *work, const struct chain_authority *auth
 
 	for (size_t i = 0; old && i < old->leaf_count && !rc; i++) {
 		const struct gen_leaf *leaf = &old->leaves[i];
-		struct item item = {authority,	NULL,	      leaf, leaf->name,
-				    leaf->kind, KEY_ALG__MAX, false};
+		struct issue_item item = {authority,  NULL,	    leaf, leaf->name,
+					  leaf->kind, KEY_ALG__MAX, false};
 
 		if (strcmp(leaf->authority, authority->name) != 0 ||
 		    strmap_get(seen, leaf->name, NULL))
@@ -132,17 +110,17 @@ static int same_authorities(const struct chain_desc *chain, const struct generat
 	return 0;
 }
 
-static int list_items(struct work *work, struct err *err)
+static int list_items(struct issue_work *work, struct err *err)
 {
 	const struct chain_desc *chain = work->options->chain;
 	int rc = same_authorities(chain, work->options->old_gen, err);
 
-	rc = rc ? rc : add_item(work, (struct item){.kind = LEAF_KIND__MAX}, err);
+	rc = rc ? rc : add_item(work, (struct issue_item){.kind = LEAF_KIND__MAX}, err);
 	for (size_t i = 0; i < chain->authority_count && !rc; i++)
-		rc = add_item(
-			work,
-			(struct item){.authority = &chain->authorities[i], .kind = LEAF_KIND__MAX},
-			err);
+		rc = add_item(work,
+			      (struct issue_item){.authority = &chain->authorities[i],
+						  .kind = LEAF_KIND__MAX},
+			      err);
 	for (size_t i = 0; i < chain->authority_count && !rc; i++) {
 		struct strmap seen = STRMAP_INIT;
 
@@ -167,7 +145,8 @@ static bool name_taken(const struct generation *old, const char *common_name)
 }
 
 /* "server G2", counted on where an older CA has that name already. */
-static int ca_subject(struct dn *out, const char *name, const struct work *work, struct err *err)
+static int ca_subject(struct dn *out, const char *name, const struct issue_work *work,
+		      struct err *err)
 {
 	char *common_name = str_fmt("%s G%u", name, work->number);
 	int rc = common_name ? dn_copy(out, &work->subject, err) : err_nomem(err);
@@ -177,7 +156,7 @@ static int ca_subject(struct dn *out, const char *name, const struct work *work,
 	return rc;
 }
 
-static unsigned free_number(const struct work *work, unsigned number)
+static unsigned free_number(const struct issue_work *work, unsigned number)
 {
 	const struct chain_desc *chain = work->options->chain;
 	bool taken = true;
@@ -206,10 +185,10 @@ static int64_t ca_days(const struct chain_desc *chain, int64_t days)
 	return days;
 }
 
-static int issue_ca(struct work *work, size_t index, struct err *err)
+static int issue_ca(struct issue_work *work, size_t index, struct err *err)
 {
 	const struct issue_options *options = work->options;
-	const struct item *item = &work->items[index];
+	const struct issue_item *item = &work->items[index];
 	struct dn subject = DN_INIT;
 	struct cert **out = index ? &work->authorities[index - 1] : &work->root;
 	int64_t days = ca_days(options->chain, index ? CHAIN_CA_DAYS : CHAIN_ROOT_DAYS);
@@ -220,7 +199,7 @@ static int issue_ca(struct work *work, size_t index, struct err *err)
 				  .subject = &subject,
 				  .is_ca = true,
 				  .pathlen = index ? 0 : 1,
-				  .not_after = options->sys->now(options->sys) + days * DAY};
+				  .not_after = options->sys->now(options->sys) + days * ISSUE_DAY};
 	int rc = ca_subject(&subject,
 			    item->authority ? item->authority->name : dn_cn(&work->subject), work,
 			    err);
@@ -230,89 +209,7 @@ static int issue_ca(struct work *work, size_t index, struct err *err)
 	return rc;
 }
 
-/* What the leaf must be good for: what is described and what its predecessor was. */
-struct leaf_lists {
-	struct strs names;
-	struct strs key_usages;
-	struct strs ext_usages;
-};
-
-static int leaf_lists(struct leaf_lists *lists, const struct item *item, struct err *err)
-{
-	int rc = strs_copy(&lists->key_usages, &item->authority->key_usages, err);
-
-	rc = rc ? rc : strs_copy(&lists->ext_usages, &item->authority->ext_usages, err);
-	if (!rc && item->server)
-		rc = chain_server_sans(&lists->names, item->server, err);
-	if (!rc && item->old) {
-		struct strs usages = STRS_INIT;
-
-		rc = cert_names(&lists->names, item->old->cert, err);
-		rc = rc ? rc : cert_key_usages(&usages, item->old->cert, err);
-		for (size_t i = 0; i < usages.count && !rc; i++)
-			rc = strs_add_unique(&lists->key_usages, usages.items[i], err);
-		strs_release(&usages);
-		rc = rc ? rc : cert_ext_usages(&usages, item->old->cert, err);
-		for (size_t i = 0; i < usages.count && !rc; i++)
-			rc = strs_add_unique(&lists->ext_usages, usages.items[i], err);
-		strs_release(&usages);
-	}
-	return rc;
-}
-
-/* Who signs a leaf, and the leaf's own key. */
-struct signing {
-	const struct cert *issuer;
-	const struct key *issuer_key;
-	const struct key *key;
-};
-
-static int issue_leaf(struct work *work, struct generation *gen, const struct item *item,
-		      const struct signing *signing, struct err *err)
-{
-	const struct issue_options *options = work->options;
-	struct leaf_lists lists = {STRS_INIT, STRS_INIT, STRS_INIT};
-	struct dn subject = DN_INIT;
-	struct secret pem_key = {0};
-	struct cert *cert = NULL;
-	struct buf pem;
-	struct issue_spec spec = {.sys = options->sys,
-				  .key = signing->key,
-				  .issuer = signing->issuer,
-				  .issuer_key = signing->issuer_key,
-				  .subject = item->old ? NULL : &subject,
-				  .subject_from = item->old ? item->old->cert : NULL,
-				  .names = &lists.names,
-				  .key_usages = &lists.key_usages,
-				  .ext_usages = &lists.ext_usages,
-				  .not_after = options->sys->now(options->sys) +
-					       (int64_t)item->authority->days * DAY};
-	int rc = leaf_lists(&lists, item, err);
-
-	buf_init(&pem, BUF_TEXT_MAX);
-	rc = rc ? rc : dn_copy(&subject, &work->subject, err);
-	rc = rc ? rc : dn_set_cn(&subject, item->name, err);
-	if (!rc && cert_issue(&cert, &spec, err))
-		rc = err_prefix(err, "%s %s", item->authority->name, item->name);
-	rc = rc ? rc : cert_to_pem(&pem, cert, err);
-	rc = rc ? rc
-		: generation_add_leaf(gen, item->authority->name, item->name, item->kind, pem.data,
-				      pem.len, NULL, 0, err);
-	rc = rc ? rc : key_to_pem(&pem_key, gen->arena, signing->key, err);
-	rc = rc ? rc
-		: generation_add_key(gen, item->authority->name, item->name, pem_key.data,
-				     pem_key.len, NULL, 0, err);
-	secret_wipe(&pem_key);
-	cert_free(cert);
-	buf_release(&pem);
-	dn_release(&subject);
-	strs_release(&lists.names);
-	strs_release(&lists.key_usages);
-	strs_release(&lists.ext_usages);
-	return rc;
-}
-
-static int add_chain(struct work *work, struct generation *gen, size_t a, struct err *err)
+static int add_chain(struct issue_work *work, struct generation *gen, size_t a, struct err *err)
 {
 	const char *name = work->options->chain->authorities[a].name;
 	struct buf pem;
@@ -337,7 +234,7 @@ static int keys_progress(void *ctx, size_t done, size_t total)
 	return loop_stop_count(options->stop) > 0;
 }
 
-static int make_keys(struct work *work, struct err *err)
+static int make_keys(struct issue_work *work, struct err *err)
 {
 	enum key_alg *algs = malloc(work->count * sizeof(*algs));
 	int rc;
@@ -371,7 +268,7 @@ static int read_subject(struct dn *out, const struct chain_desc *chain, struct e
 }
 
 /* A name that is too long for a certificate is found before keys are made for minutes. */
-static int check_names(struct work *work, unsigned number, struct err *err)
+static int check_names(struct issue_work *work, unsigned number, struct err *err)
 {
 	const struct chain_desc *chain = work->options->chain;
 	struct dn subject = DN_INIT;
@@ -393,7 +290,7 @@ static int check_names(struct work *work, unsigned number, struct err *err)
 	return rc;
 }
 
-static void work_release(struct work *work)
+static void work_release(struct issue_work *work)
 {
 	for (size_t i = 0; work->keys && i < work->count; i++)
 		key_free(work->keys[i]);
@@ -408,7 +305,7 @@ static void work_release(struct work *work)
 
 int generation_issue(struct generation *out, const struct issue_options *options, struct err *err)
 {
-	struct work work = {.options = options};
+	struct issue_work work = {.options = options};
 	size_t authorities = options->chain->authority_count;
 	int rc = generation_init(out, options->id, options->arena, err);
 
@@ -422,12 +319,7 @@ int generation_issue(struct generation *out, const struct issue_options *options
 		rc = issue_ca(&work, i, err);
 	for (size_t a = 0; a < authorities && !rc; a++)
 		rc = add_chain(&work, out, a, err);
-	for (size_t i = authorities + 1; i < work.count && !rc; i++) {
-		size_t a = (size_t)(work.items[i].authority - options->chain->authorities);
-		struct signing signing = {work.authorities[a], work.keys[a + 1], work.keys[i]};
-
-		rc = issue_leaf(&work, out, &work.items[i], &signing, err);
-	}
+	rc = rc ? rc : issue_leaves(&work, out, authorities + 1, err);
 	if (!rc)
 		rc = key_to_pem(&out->root_key, out->arena, work.keys[0], err);
 	work_release(&work);
@@ -439,13 +331,13 @@ int generation_issue(struct generation *out, const struct issue_options *options
 int generation_issue_leaf(struct generation *gen, const struct issue_options *options,
 			  const struct issue_one *one, struct err *err)
 {
-	struct work work = {.options = options};
+	struct issue_work work = {.options = options};
 	const struct gen_authority *signer = generation_authority(gen, one->authority->name);
-	struct item item = {.authority = one->authority,
-			    .server = one->server,
-			    .old = one->predecessor,
-			    .name = one->name,
-			    .kind = one->kind};
+	struct issue_item item = {.authority = one->authority,
+				  .server = one->server,
+				  .old = one->predecessor,
+				  .name = one->name,
+				  .kind = one->kind};
 	struct key *key = NULL, *ca_key = NULL;
 	int rc = read_subject(&work.subject, options->chain, err);
 
@@ -456,7 +348,7 @@ int generation_issue_leaf(struct generation *gen, const struct issue_options *op
 	rc = rc ? rc : key_alg_parse(&item.alg, one->authority->key, err);
 	rc = rc ? rc : key_generate(&key, item.alg, err);
 	if (!rc) {
-		struct signing signing = {signer->bundle.items[0], ca_key, key};
+		const struct signing signing = {signer->bundle.items[0], ca_key, key};
 
 		rc = issue_leaf(&work, gen, &item, &signing, err);
 	}
@@ -466,7 +358,7 @@ int generation_issue_leaf(struct generation *gen, const struct issue_options *op
 	return rc;
 }
 
-static int compare_leaf(struct findings *out, const struct item *item,
+static int compare_leaf(struct findings *out, const struct issue_item *item,
 			const struct chain_desc *chain, struct err *err)
 {
 	char *subject = str_fmt("%s %s", item->authority->name, item->name);
@@ -498,14 +390,14 @@ static int compare_leaf(struct findings *out, const struct item *item,
  * key is on another curve. Said before it is made: the proof sees it when the phase "clients"
  * comes.
  */
-static int compare_curves(struct findings *out, const struct work *work, struct err *err)
+static int compare_curves(struct findings *out, const struct issue_work *work, struct err *err)
 {
 	struct strs users = STRS_INIT;
 	char names[512];
 	int rc = 0;
 
 	for (size_t i = 0; i < work->count && !rc; i++) {
-		const struct item *item = &work->items[i];
+		const struct issue_item *item = &work->items[i];
 
 		if (item->name && item->kind == LEAF_CLIENT && item->alg == KEY_ECDSA_P384 &&
 		    !(item->old && cert_key_algorithm(item->old->cert) == KEY_ECDSA_P384))
@@ -528,7 +420,7 @@ int issue_findings(struct findings *out, const struct chain_desc *chain,
 		   const struct generation *old_gen, struct err *err)
 {
 	struct issue_options options = {.chain = chain, .old_gen = old_gen};
-	struct work work = {.options = &options};
+	struct issue_work work = {.options = &options};
 	int rc = list_items(&work, err);
 
 	rc = rc ? rc : check_names(&work, 1, err);
@@ -547,7 +439,7 @@ int issue_summary(struct buf *out, const struct chain_desc *chain, const struct 
 		  struct err *err)
 {
 	struct issue_options options = {.chain = chain, .old_gen = old_gen};
-	struct work work = {.options = &options};
+	struct issue_work work = {.options = &options};
 	size_t counts[KEY_ALG__MAX] = {0};
 	const char *comma = "";
 	int rc = list_items(&work, err);

@@ -61,14 +61,41 @@ static bool write_key(struct sink *sink, const struct key *key)
 	return ok;
 }
 
+/*
+ * How long the text is at most: PKCS#8 has a modulus, an exponent of its length and five numbers of
+ * half of it, or a point and a number on a curve. 0: not known.
+ */
+static size_t text_size(const struct key *key)
+{
+	size_t bytes = ((size_t)EVP_PKEY_get_bits(key_native(key)) + 7) / 8, der;
+
+	switch (key_algorithm(key)) {
+	case KEY_RSA2048:
+	case KEY_RSA3072:
+	case KEY_RSA4096:
+		der = 2 * bytes + 5 * (bytes / 2) + 100;
+		break;
+	case KEY_ECDSA_P256:
+	case KEY_ECDSA_P384:
+	case KEY_ED25519:
+		der = 3 * bytes + 60;
+		break;
+	case KEY_ALG__MAX:
+	default:
+		return 0;
+	}
+	return sizeof("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n") +
+	       (der + 2) / 3 * 4 * 65 / 64 + 1;
+}
+
 int key_to_pem(struct secret *out, struct arena *arena, const struct key *key, struct err *err)
 {
-	/* The first pass only counts: an arena gets back no memory that a growing text left. */
-	struct sink sink = {NULL, 0, 0};
+	struct sink sink = {NULL, text_size(key), 0};
 
-	if (!write_key(&sink, key))
+	/* A pass that only counts: an arena gets back no memory that a growing text left. */
+	if (!sink.size && !write_key(&sink, key))
 		return ossl_err(err, "cannot write the %s key as text", key_kind(key));
-	sink.size = sink.len;
+	sink.size = sink.size ? sink.size : sink.len;
 	sink.len = 0;
 	sink.data = arena_alloc(arena, sink.size + 1);
 	if (!sink.data)

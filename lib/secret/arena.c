@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct region {
 };
 
 struct arena {
+	pthread_mutex_t lock; /* of all below */
 	struct region *regions;
 	size_t total;
 	size_t max;
@@ -37,8 +39,10 @@ struct arena *arena_new(size_t max)
 {
 	struct arena *arena = calloc(1, sizeof(*arena));
 
-	if (arena)
+	if (arena) {
+		(void)pthread_mutex_init(&arena->lock, NULL);
 		arena->max = max;
+	}
 	return arena;
 }
 
@@ -54,6 +58,7 @@ void arena_free(struct arena *arena)
 		(void)munmap(region->base, region->size);
 		free(region);
 	}
+	(void)pthread_mutex_destroy(&arena->lock);
 	free(arena);
 }
 
@@ -96,7 +101,7 @@ static struct region *add_region(struct arena *arena, size_t size)
 	return region;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+static void *take(struct arena *arena, size_t size)
 {
 	struct region *region = arena->regions;
 	size_t rounded = (size + ALIGN - 1) / ALIGN * ALIGN;
@@ -115,11 +120,21 @@ void *arena_alloc(struct arena *arena, size_t size)
 	return at;
 }
 
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	void *at;
+
+	(void)pthread_mutex_lock(&arena->lock);
+	at = take(arena, size);
+	(void)pthread_mutex_unlock(&arena->lock);
+	return at;
+}
+
 /*
  * A text that has a region of its own moves there in its pages, without a copy that would have to
  * be wiped. NULL where it has none, or where more may not be locked.
  */
-static void *grow_in_place(struct arena *arena, const void *data, size_t old, size_t cap)
+static void *move(struct arena *arena, const void *data, size_t old, size_t cap)
 {
 	size_t size = (cap + PAGE - 1) / PAGE * PAGE;
 	struct region *region = arena->regions;
@@ -138,6 +153,16 @@ static void *grow_in_place(struct arena *arena, const void *data, size_t old, si
 	region->size = region->used = size;
 	huge_pages(base, size);
 	return base;
+}
+
+static void *grow_in_place(struct arena *arena, const void *data, size_t old, size_t cap)
+{
+	void *at;
+
+	(void)pthread_mutex_lock(&arena->lock);
+	at = move(arena, data, old, cap);
+	(void)pthread_mutex_unlock(&arena->lock);
+	return at;
 }
 
 int arena_copy(struct secret *out, struct arena *arena, const void *data, size_t len,

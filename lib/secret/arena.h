@@ -20,7 +20,10 @@ struct secret {
 	size_t len;
 };
 
-/* max: what all its allocations together may take, in bytes. NULL when out of memory. */
+/*
+ * max: what all its allocations together may take, in bytes. NULL when out of memory. Several
+ * threads may take memory from one arena; what they put there is theirs to share.
+ */
 struct arena *arena_new(size_t max);
 void arena_free(struct arena *arena); /* wipes; NULL is fine */
 
