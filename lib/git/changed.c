@@ -48,9 +48,27 @@ static int add_status(struct strs *out, struct repo *repo, const char *const *pr
 /* Files that git was told not to look at: Ansible does look at them. */
 struct hidden {
 	struct repo *repo;
+	const char *const *prefixes; /* without any all are meant */
+	size_t count;
 	struct strs paths, ids; /* differ by their bytes; what the index has */
 	struct strs gone;
 };
+
+static bool is_below(const char *path, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return str_starts(path, prefix) && (!path[len] || path[len] == '/');
+}
+
+static bool is_wanted(const struct hidden *hidden, const char *path)
+{
+	for (size_t i = 0; i < hidden->count; i++) {
+		if (is_below(path, hidden->prefixes[i]))
+			return true;
+	}
+	return !hidden->count;
+}
 
 static int look_at_hidden(void *ctx, const struct index_entry *entry, struct err *err)
 {
@@ -60,7 +78,7 @@ static int look_at_hidden(void *ctx, const struct index_entry *entry, struct err
 	struct stat st;
 	int rc = 0;
 
-	if (!entry->assumed && !entry->skipped)
+	if ((!entry->assumed && !entry->skipped) || !is_wanted(hidden, entry->path))
 		return 0;
 	/* names that git cannot take in a list of lines: better once too often than unseen */
 	if (strchr(entry->path, '\n') || entry->path[0] == '"')
@@ -84,12 +102,29 @@ static int look_at_hidden(void *ctx, const struct index_entry *entry, struct err
 	return rc;
 }
 
+/* A path that git would put in order first is left to git. */
+static int list_hidden(struct hidden *hidden, struct err *err)
+{
+	bool done = false, plain = true;
+	size_t count = hidden->count;
+	int rc = 0;
+
+	for (size_t i = 0; i < count; i++)
+		plain = plain && path_is_plain(hidden->prefixes[i]);
+	if (plain)
+		rc = index_scan(&done, hidden->repo, look_at_hidden, hidden, err);
+	if (rc || done)
+		return rc;
+	hidden->count = 0; /* git tells those alone that are wanted */
+	return index_entries(hidden->repo, hidden->prefixes, count, look_at_hidden, hidden, err);
+}
+
 static int add_hidden(struct strs *out, struct repo *repo, const char *const *prefixes,
 		      size_t count, struct err *err)
 {
-	struct hidden hidden = {repo, STRS_INIT, STRS_INIT, STRS_INIT};
+	struct hidden hidden = {repo, prefixes, count, STRS_INIT, STRS_INIT, STRS_INIT};
 	struct strs stored = STRS_INIT;
-	int rc = index_entries(repo, prefixes, count, look_at_hidden, &hidden, err);
+	int rc = list_hidden(&hidden, err);
 
 	if (!rc)
 		rc = hash_as_stored(&stored, repo, &hidden.paths, err);

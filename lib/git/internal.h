@@ -31,6 +31,7 @@ struct repo {
 	char *common;
 	char *dir;
 	struct settings settings;
+	char *remote, *remote_url; /* that was asked last */
 	bool ident_set;
 	bool never_ask;
 	bool finishes;

@@ -55,6 +55,19 @@ void remote_add_clean(struct buf *out, const char *text, size_t len)
 	buf_add_safe(out, at, (size_t)(end - at));
 }
 
+/* It is asked before each fetch and push; where there is no memory it is asked again. */
+static void keep_url(struct repo *repo, const char *remote, const char *url)
+{
+	free(repo->remote);
+	free(repo->remote_url);
+	repo->remote = strdup(remote);
+	repo->remote_url = strdup(url);
+	if (repo->remote && repo->remote_url)
+		return;
+	free(repo->remote);
+	repo->remote = NULL;
+}
+
 int remote_url(char **out, struct repo *repo, const char *remote, struct err *err)
 {
 	const char *const args[] = {"remote", "get-url", "--push", "--", remote, NULL};
@@ -63,6 +76,10 @@ int remote_url(char **out, struct repo *repo, const char *remote, struct err *er
 	int rc;
 
 	*out = NULL;
+	if (repo->remote && !strcmp(repo->remote, remote)) {
+		*out = strdup(repo->remote_url);
+		return *out ? 0 : err_nomem(err);
+	}
 	buf_init(&text, SAID_MAX);
 	rc = run_git(&result, repo, &(struct run){.args = args, .out = &text}, err);
 	if (!rc && result.code == NO_SUCH_NAME) {
@@ -77,6 +94,8 @@ int remote_url(char **out, struct repo *repo, const char *remote, struct err *er
 		*out = strdup(text.data);
 		rc = *out ? 0 : err_nomem(err);
 	}
+	if (!rc)
+		keep_url(repo, remote, *out);
 	buf_release(&text);
 	return rc;
 }

@@ -124,6 +124,8 @@ void repo_close(struct repo *repo)
 		return;
 	git_repository_free(repo->git);
 	settings_release(&repo->settings);
+	free(repo->remote);
+	free(repo->remote_url);
 	free(repo->root);
 	free(repo->common);
 	free(repo->dir);

@@ -64,7 +64,8 @@ END_TEST
 
 START_TEST(changes_that_git_was_told_to_overlook_are_listed)
 {
-	static const char *const roles[] = {"roles"};
+	static const char *const roles[] = {"roles"}, *const one[] = {"role", "roles/c",
+								      "roles/b/"};
 
 	(void)sh("cd work && echo a >roles/a && echo b >roles/b && echo c >roles/c && git add . && "
 		 "git commit -qm more && git update-index --assume-unchanged roles/a roles/c && "
@@ -72,6 +73,9 @@ START_TEST(changes_that_git_was_told_to_overlook_are_listed)
 	changed_is(roles, 1, "");
 	(void)sh("cd work && echo x >roles/a && rm roles/b roles/c");
 	changed_is(roles, 1, "roles/a, roles/c");
+	changed_is(one, 2, "roles/c");
+	changed_is(one, 1, "");
+	changed_is(one, 3, "roles/c");
 	(void)sh("cd work && echo x >roles/b");
 	changed_is(roles, 1, "roles/a, roles/b, roles/c");
 }
