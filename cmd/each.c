@@ -13,7 +13,7 @@ static int survey_one(const struct session_options *options, struct session_shar
 
 	if (rc)
 		return rc;
-	rc = session_load(&session, err);
+	rc = session_load_known(&session, err);
 	rc = rc ? rc : survey_make(&survey, &session, warning, err);
 	if (!rc) {
 		rc = fn(ctx, &session, &survey, err);

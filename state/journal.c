@@ -112,7 +112,25 @@ static int read_lines(struct journal *journal, const char *text, size_t len, str
 	return rc;
 }
 
-int journal_open(struct journal *journal, const char *path, struct sys *sys, struct err *err)
+/* False where it is not whole: what counts then is decided by those before it. */
+static bool read_last(struct journal *journal, const char *text, size_t len)
+{
+	const char *start;
+	struct json *line;
+	bool taken;
+
+	if (!len || text[len - 1] != '\n')
+		return false;
+	start = memrchr(text, '\n', len - 1);
+	start = start ? start + 1 : text;
+	line = read_line(start, (size_t)(text + len - 1 - start));
+	taken = line && !take_line(journal, line, NULL);
+	js_free(line);
+	return taken;
+}
+
+static int open_at(struct journal *journal, const char *path, struct sys *sys, bool last,
+		   struct err *err)
 {
 	struct buf text;
 	int rc;
@@ -122,12 +140,22 @@ int journal_open(struct journal *journal, const char *path, struct sys *sys, str
 	rc = journal->path ? file_read(&text, path, JOURNAL_MAX, err) : err_nomem(err);
 	if (rc == ERR_NOENT)
 		rc = 0;
-	else if (!rc)
+	else if (!rc && !(last && read_last(journal, text.data, text.len)))
 		rc = read_lines(journal, text.data, text.len, err);
 	buf_release(&text);
 	if (rc)
 		journal_release(journal);
 	return rc;
+}
+
+int journal_open(struct journal *journal, const char *path, struct sys *sys, struct err *err)
+{
+	return open_at(journal, path, sys, false, err);
+}
+
+int journal_glance(struct journal *journal, const char *path, struct sys *sys, struct err *err)
+{
+	return open_at(journal, path, sys, true, err);
 }
 
 void journal_release(struct journal *journal)

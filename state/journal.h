@@ -38,6 +38,11 @@ struct journal {
 
 /* Reads what is there (a missing file is an empty journal). */
 int journal_open(struct journal *journal, const char *path, struct sys *sys, struct err *err);
+/*
+ * For a look: the last line alone, where it is whole. Then no action is known, and no damage before
+ * it. Otherwise as journal_open. Not to be written to.
+ */
+int journal_glance(struct journal *journal, const char *path, struct sys *sys, struct err *err);
 void journal_release(struct journal *journal);
 
 /* Writes and syncs one line. mark: "begin", "end" or "fail". key and note may be NULL. */

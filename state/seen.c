@@ -15,9 +15,18 @@
 #define NAME	 ".seen" /* no environment's */
 #define FILE_MAX ((size_t)16 << 20)
 #define HEADER	 "certrotate " CERTROTATE_VERSION " "
-#define FIELDS	 6
+#define WORDS	 8 /* of a state in brief */
 
-enum field { FIELD_ENV, FIELD_WHAT, FIELD_BASE, FIELD_BLOBS, FIELD_EXPIRY, FIELD_NAME };
+enum field {
+	FIELD_ENV,
+	FIELD_WHAT,
+	FIELD_STATE,
+	FIELD_BASE,
+	FIELD_BLOBS,
+	FIELD_EXPIRY,
+	FIELD_NAME,
+	FIELD__MAX
+};
 
 static char *folder_of(const struct repo *repo)
 {
@@ -192,12 +201,12 @@ static char *blobs_of(struct session *session)
 }
 
 /* Takes the line apart in place. */
-static bool split(char *line, char *fields[FIELDS])
+static bool split(char *line, char *fields[FIELD__MAX])
 {
-	for (int i = 0; i < FIELDS; i++) {
+	for (int i = 0; i < FIELD__MAX; i++) {
 		fields[i] = line;
 		line += strcspn(line, "\t");
-		if (i + 1 == FIELDS)
+		if (i + 1 == FIELD__MAX)
 			return !*line && fields[i][0];
 		if (!*line)
 			return false;
@@ -206,7 +215,7 @@ static bool split(char *line, char *fields[FIELDS])
 	return false;
 }
 
-static bool parse_expiry(int64_t *out, const char *text)
+static bool parse_number(int64_t *out, const char *text)
 {
 	char *end;
 
@@ -215,7 +224,7 @@ static bool parse_expiry(int64_t *out, const char *text)
 }
 
 /* Also where other files were committed since: then that commit is the one to know. */
-static bool is_the_same(char *fields[FIELDS], bool *moved, struct session *session)
+static bool is_the_same(char *fields[FIELD__MAX], bool *moved, struct session *session)
 {
 	char *what = what_of(session), *blobs;
 	bool same = what && !strcmp(what, fields[FIELD_WHAT]);
@@ -232,7 +241,7 @@ static bool is_the_same(char *fields[FIELDS], bool *moved, struct session *sessi
 
 bool seen_before(int64_t *first_expiry, char **name, struct seen *seen, struct session *session)
 {
-	char *fields[FIELDS], *line, *copy;
+	char *fields[FIELD__MAX], *line, *copy;
 	bool moved = false, same;
 	int64_t expiry;
 	size_t number;
@@ -240,7 +249,7 @@ bool seen_before(int64_t *first_expiry, char **name, struct seen *seen, struct s
 	if (!strmap_get(&seen->by_env, session->env->name, &number))
 		return false;
 	line = strdup(seen->lines.items[number]);
-	same = line && split(line, fields) && parse_expiry(&expiry, fields[FIELD_EXPIRY]) &&
+	same = line && split(line, fields) && parse_number(&expiry, fields[FIELD_EXPIRY]) &&
 	       is_the_same(fields, &moved, session);
 	copy = same ? strdup(fields[FIELD_NAME]) : NULL;
 	if (copy) {
@@ -251,6 +260,72 @@ bool seen_before(int64_t *first_expiry, char **name, struct seen *seen, struct s
 		seen_note(seen, session, expiry, copy);
 	free(line);
 	return copy != NULL;
+}
+
+static const char *word(const char *text)
+{
+	return text ? text : "-";
+}
+
+/* NULL where the rest may be asked for: see seen_state. */
+static char *brief(const struct session *session)
+{
+	const struct store *store = &session->store;
+
+	if (store->under_way.active || store->behind.count || session->settle_ref ||
+	    store->state == STATE_CLIENTS_SWITCHED || store->phase == PHASE__MAX)
+		return NULL;
+	return str_fmt("%s %s %s %s %s %s %s %lld", state_name(store->state),
+		       phase_name(store->phase), word(store->rotation), word(store->old_gen),
+		       word(store->new_gen), word(store->retired_gen), word(store->last_gen),
+		       (long long)store->revision);
+}
+
+static int set_word(char **field, const char *word)
+{
+	return store_set(field, strcmp(word, "-") ? word : NULL, NULL);
+}
+
+static bool take_brief(struct store *out, const struct session *session, char *text)
+{
+	char *words[WORDS + 1] = {NULL}, *rest = NULL;
+	size_t count = 0;
+	int64_t revision;
+	enum state state;
+
+	for (char *at = strtok_r(text, " ", &rest); at && count <= WORDS;
+	     at = strtok_r(NULL, " ", &rest))
+		words[count++] = at;
+	state = count == WORDS ? state_parse(words[0]) : STATE__MAX;
+	if (state == STATE__MAX || phase_parse(words[1]) == PHASE__MAX ||
+	    !parse_number(&revision, words[7]) || store_init(out, session->env->name, state, NULL))
+		return false;
+	out->phase = phase_parse(words[1]);
+	out->revision = revision;
+	if (set_word(&out->rotation, words[2]) || set_word(&out->old_gen, words[3]) ||
+	    set_word(&out->new_gen, words[4]) || set_word(&out->retired_gen, words[5]) ||
+	    set_word(&out->last_gen, words[6])) {
+		store_release(out);
+		return false;
+	}
+	return true;
+}
+
+bool seen_state(struct store *out, const struct seen *seen, const struct session *session)
+{
+	char *fields[FIELD__MAX], *line;
+	size_t number;
+	bool known;
+
+	/* What was begun here is compared with the history. */
+	if (session->settle_ref || journal_last_is(&session->journal, "publish", "begin") ||
+	    !strmap_get(&seen->by_env, session->env->name, &number))
+		return false;
+	line = strdup(seen->lines.items[number]);
+	known = line && split(line, fields) && !strcmp(fields[FIELD_BASE], session->base.hex) &&
+		take_brief(out, session, fields[FIELD_STATE]);
+	free(line);
+	return known;
 }
 
 static bool is_plain(const char *text)
@@ -264,14 +339,17 @@ static bool is_plain(const char *text)
 
 void seen_note(struct seen *seen, struct session *session, int64_t first_expiry, const char *name)
 {
-	char *what = what_of(session), *blobs = blobs_of(session), *line = NULL;
+	char *what = what_of(session), *blobs = blobs_of(session), *state = brief(session);
+	char *line = NULL;
 
 	if (what && blobs && name[0] && is_plain(what) && is_plain(name))
-		line = str_fmt("%s\t%s\t%s\t%s\t%lld\t%s", session->env->name, what,
-			       session->base.hex, blobs, (long long)first_expiry, name);
+		line = str_fmt("%s\t%s\t%s\t%s\t%s\t%lld\t%s", session->env->name, what,
+			       word(state), session->base.hex, blobs, (long long)first_expiry,
+			       name);
 	if (line && !take_line(seen, line))
 		seen->changed = true;
 	free(line);
 	free(what);
 	free(blobs);
+	free(state);
 }

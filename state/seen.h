@@ -6,8 +6,9 @@
  * the chain's description and both generations' files. It is kept only where nothing was wrong
  * with them.
  *
- * One line for each environment, with tabs between its name, what was looked at, the commit, the
- * blobs, the first expiry in seconds since the epoch, and whose it is. On top stands the program's
+ * One line for each environment, with tabs between its name, what was looked at, the state in brief
+ * ("-" where all of it may be asked for), the commit, the blobs, the first expiry in seconds since
+ * the epoch, and whose it is. On top stands the program's
  * version and the sum of all lines (pki/sum.h): what was damaged, or written by another version,
  * counts for nothing.
  */
@@ -19,6 +20,7 @@
 #include "base/strs.h"
 
 struct session;
+struct store;
 struct repo;
 
 struct seen {
@@ -41,6 +43,11 @@ void seen_release(struct seen *seen);
  * copy; both are left alone otherwise. session is loaded.
  */
 bool seen_before(int64_t *first_expiry, char **name, struct seen *seen, struct session *session);
+/*
+ * The state without history, words and lists, as long as the base's tip is the commit of that look.
+ * Not where anything is under way, or may be, or was left behind: then these count.
+ */
+bool seen_state(struct store *out, const struct seen *seen, const struct session *session);
 /* That it is: of all its certificates that one expires first. */
 void seen_note(struct seen *seen, struct session *session, int64_t first_expiry, const char *name);
 

@@ -12,6 +12,7 @@
 #include "proc/scratch.h"
 #include "state/lock.h"
 #include "state/merge.h"
+#include "state/seen.h"
 #include "vault/vault.h"
 
 #define STATE_FILE_MAX ((size_t)16 << 20)
@@ -39,7 +40,7 @@ static int make_names(struct session *session, struct err *err)
  * Who has a phase under way is known by machine and checkout: colleagues with a clone each on one
  * jump host are not one another. Nothing is made here: a monitoring user may only look.
  */
-static int open_local(struct session *session, struct err *err)
+static int open_local(struct session *session, bool glance, struct err *err)
 {
 	char host[256] = "";
 	char *journal = path_join(session->local_dir, "journal");
@@ -49,6 +50,8 @@ static int open_local(struct session *session, struct err *err)
 	session->host = str_fmt("%s:%s", host[0] ? host : "localhost", repo_root(session->repo));
 	if (!session->host || !journal)
 		rc = err_nomem(err);
+	else if (glance)
+		rc = journal_glance(&session->journal, journal, session->sys, err);
 	else
 		rc = journal_open(&session->journal, journal, session->sys, err);
 	free(journal);
@@ -87,8 +90,9 @@ void session_shared_close(struct session_shared *shared)
 	*shared = (struct session_shared){.tip = OID_NONE};
 }
 
-int session_open_in(struct session *session, const struct session_options *options,
-		    struct session_shared *shared, struct err *err)
+/* shared's are taken over where it succeeds, unless they are lent. */
+static int open_in(struct session *session, const struct session_options *options,
+		   struct session_shared *shared, bool lent, struct err *err)
 {
 	int rc;
 
@@ -103,10 +107,18 @@ int session_open_in(struct session *session, const struct session_options *optio
 	rc = session->arena ? 0 : err_nomem(err);
 	rc = rc ? rc : config_find(&session->env, session->config, options->env, err);
 	rc = rc ? rc : make_names(session, err);
-	rc = rc ? rc : open_local(session, err);
+	rc = rc ? rc : open_local(session, lent, err);
 	if (rc)
 		session_close(session);
+	else if (!lent)
+		session->lent = NULL;
 	return rc;
+}
+
+int session_open_in(struct session *session, const struct session_options *options,
+		    struct session_shared *shared, struct err *err)
+{
+	return open_in(session, options, shared, true, err);
 }
 
 int session_open(struct session *session, const struct session_options *options, struct err *err)
@@ -118,10 +130,9 @@ int session_open(struct session *session, const struct session_options *options,
 		*session = (struct session){.lock = -1};
 		return rc;
 	}
-	rc = session_open_in(session, options, &own, err);
+	rc = open_in(session, options, &own, false, err);
 	if (rc)
 		session_shared_close(&own);
-	session->lent = NULL;
 	return rc;
 }
 
@@ -348,13 +359,26 @@ static int find_base(struct session *session, struct err *err)
 	return rc;
 }
 
+int session_load_known(struct session *session, struct err *err)
+{
+	int rc;
+
+	if (!session->lent || !session->lent->seen || session->loaded)
+		return session_load(session, err);
+	rc = find_base(session, err);
+	session->in_brief = !rc && seen_state(&session->store, session->lent->seen, session);
+	session->loaded = session->in_brief;
+	/* What hinders the base is said by who looks for it. */
+	return session->in_brief ? 0 : session_load(session, err);
+}
+
 int session_load(struct session *session, struct err *err)
 {
 	int rc;
 
 	if (session->loaded)
 		store_release(&session->store);
-	session->loaded = false;
+	session->loaded = session->in_brief = false;
 	rc = find_base(session, err);
 	if (rc == ERR_NOENT) {
 		err_set(err, ERR_USAGE, "there is no branch '%s'%s%s", session->env->base,

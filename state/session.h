@@ -74,6 +74,7 @@ struct session {
 	struct oid base;	  /* the base branch's tip, after session_load */
 	struct store store;	  /* likewise */
 	bool loaded;
+	bool in_brief;		  /* the store lacks history, words and lists: session_load_known */
 	int64_t claimed_at;	  /* when step_claimed looked */
 	struct merge_link *merge; /* the forge, when first needed: state/merge.h */
 };
@@ -118,6 +119,9 @@ int session_fetch(struct session *session, struct err *err);
  * where it has a certs file, else absent. May be called again after a fetch.
  */
 int session_load(struct session *session, struct err *err);
+/* For a look: as session_load, but where seen_state knows the state that is all of it (in_brief).
+ */
+int session_load_known(struct session *session, struct err *err);
 
 /* The state file as a reference has it; ERR_NOENT where it has none. */
 int session_read_state(struct store *store, struct session *session, const char *ref,

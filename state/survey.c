@@ -266,8 +266,10 @@ int survey_make(struct survey *survey, struct session *session, int64_t warning,
 
 	*survey = (struct survey){0};
 	if ((session->store.state != STATE_ABSENT || session->store.under_way.active) &&
-	    !recall(survey, session, warning))
-		rc = look_at_files(survey, session, warning, err);
+	    !recall(survey, session, warning)) {
+		rc = session->in_brief ? session_load(session, err) : 0;
+		rc = rc ? rc : look_at_files(survey, session, warning, err);
+	}
 	rc = rc ? rc : note_state(survey, session, err);
 	if (!rc && survey->has_live)
 		rc = note_gates(survey, session, err);

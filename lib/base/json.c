@@ -202,6 +202,11 @@ struct json *js_copy(const struct json *value)
 	return value ? made(json_deep_copy(in(value))) : NULL;
 }
 
+struct json *js_copy_members(const struct json *object)
+{
+	return object ? made(json_copy(in(object))) : NULL;
+}
+
 void js_free(struct json *value)
 {
 	json_decref(in(value));

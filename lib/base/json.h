@@ -37,6 +37,8 @@ struct json *js_new_int(int64_t value);
 struct json *js_new_bool(bool value);
 struct json *js_new_null(void);
 struct json *js_copy(const struct json *value); /* deep */
+/* Another object with the same members, not copied: neither may change while both are there. */
+struct json *js_copy_members(const struct json *object);
 void js_free(struct json *value);
 
 int js_set(struct json *object, const char *key, struct json *value);

@@ -40,6 +40,31 @@ static int leaves(const char *path, const char *real, struct err *err)
 }
 
 /*
+ * Whether no part of it below root is a symbolic link, as far as it is there: then the path stays
+ * as it is, and realpath(3) need not look at each folder from the root of the machine on.
+ */
+static bool is_straight(const char *root, const char *path)
+{
+	char *full = path_join(root, path);
+	char *at = full ? full + strlen(root) : NULL;
+	bool straight = at && file_is_dir(root) && !str_ends(root, "/"), there = true;
+
+	while (straight && there && *at) {
+		char *end = at + 1 + strcspn(at + 1, "/");
+		char was = *end;
+		struct stat st;
+
+		*end = '\0';
+		there = lstat(full, &st) == 0;
+		straight = there ? !S_ISLNK(st.st_mode) : errno == ENOENT;
+		*end = was;
+		at = end;
+	}
+	free(full);
+	return straight;
+}
+
+/*
  * Resolves the longest part of root/path that exists; *rest is what follows it in path. A link
  * that leads nowhere counts as existing: who writes to it would write to where it points.
  */
@@ -93,20 +118,22 @@ static int resolve(char **real, const char **rest, const char *root, const char 
 
 static int checked(char **out, const char *root, const char *path, bool resolved, struct err *err)
 {
-	char *base = realpath(root, NULL), *mine = strdup(path), *real = NULL;
+	char *base = NULL, *mine = strdup(path), *real = NULL;
 	const char *inside = NULL, *rest = "";
-	int rc = 0;
+	int rc = mine ? 0 : err_nomem(err);
 
 	*out = NULL;
-	if (!base)
-		rc = err_sys(err, errno, "%s", root);
-	else if (!mine)
-		rc = err_nomem(err);
-	else if (!path_is_inside(path))
+	if (!rc && !path_is_inside(path))
 		rc = leaves(path, NULL, err);
-	if (!rc && mine) {
+	if (!rc) {
 		clean(mine);
-		rc = resolve(&real, &rest, base, mine, err);
+		if (mine[0] && is_straight(root, mine)) {
+			*out = mine;
+			return 0;
+		}
+		base = realpath(root, NULL);
+		rc = base ? resolve(&real, &rest, base, mine, err)
+			  : err_sys(err, errno, "%s", root);
 	}
 	if (!rc) {
 		inside = path_below(base, real);

@@ -2,7 +2,6 @@
 #include "pki/sum.h"
 
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
 #define MEMBER "sum"
@@ -10,14 +9,19 @@
 
 int sum_text(char out[SUM_SIZE], const void *data, size_t len, struct err *err)
 {
+	static const char digits[] = "0123456789abcdef";
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned int digest_len = 0;
+	char *at = out + sizeof(PREFIX) - 1;
 
 	if (!EVP_Digest(data, len, digest, &digest_len, EVP_sha256(), NULL))
 		return err_set(err, ERR_FAIL, "no SHA-256 from OpenSSL");
 	memcpy(out, PREFIX, sizeof(PREFIX));
-	for (size_t i = 0; i < digest_len; i++)
-		(void)snprintf(out + sizeof(PREFIX) - 1 + i * 2, 3, "%02x", digest[i]);
+	for (size_t i = 0; i < digest_len; i++) {
+		*at++ = digits[digest[i] >> 4];
+		*at++ = digits[digest[i] & 15];
+	}
+	*at = '\0';
 	return 0;
 }
 
@@ -55,7 +59,7 @@ int sum_check(const struct json *object, const char *name, struct err *err)
 
 	if (!js_is_object(object) || !given)
 		return err_set(err, ERR_FAIL, "%s: it has no '" MEMBER "' of its content", name);
-	rest = js_copy(object);
+	rest = js_copy_members(object);
 	js_del(rest, MEMBER);
 	rc = rest ? sum_of(sum, rest, err) : err_nomem(err);
 	js_free(rest);
