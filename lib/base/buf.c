@@ -132,8 +132,13 @@ void buf_add_safe(struct buf *buf, const char *text, size_t len)
 
 	for (size_t i = 0; i < len;) {
 		uint32_t number = 0;
-		size_t bytes = utf8_get(&number, text + i, len - i);
+		size_t bytes;
 
+		if (text[i] >= ' ' && text[i] < 0x7f) {
+			i++;
+			continue;
+		}
+		bytes = utf8_get(&number, text + i, len - i);
 		if (!bytes || utf8_is_harmful(number)) {
 			buf_add(buf, text + start, i - start);
 			add_escaped(buf, text + i, bytes, number);

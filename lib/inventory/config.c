@@ -105,7 +105,22 @@ static int add_environment(struct config *config, const struct yaml *yaml, const
 	return rc;
 }
 
-/* The folders of environments/, sorted. A name that cannot be used is an error, not passed over. */
+/* A name that cannot be used is an error, not passed over. */
+static int add_folder(struct strs *out, const char *name, struct err *err)
+{
+	struct buf shown;
+
+	if (environment_name_valid(name))
+		return strs_add(out, name, err);
+	buf_init(&shown, 1024);
+	buf_add_safe(&shown, name, strlen(name));
+	err_set(err, ERR_USAGE, ENVIRONMENTS_DIR "/%s: not a name for an environment", shown.data);
+	buf_release(&shown);
+	(void)err_hint(err, "rename the folder, or list the environments in certrotate.yml");
+	return ERR_USAGE;
+}
+
+/* The folders of environments/, sorted. */
 static int list_folders(struct strs *out, const struct config *config, struct err *err)
 {
 	char *dir = path_join(config->root, ENVIRONMENTS_DIR), *path;
@@ -124,19 +139,8 @@ static int list_folders(struct strs *out, const struct config *config, struct er
 		path = path_join(dir, entry->d_name);
 		if (!path) {
 			rc = err_nomem(err);
-		} else if (file_is_dir(path) && !environment_name_valid(entry->d_name)) {
-			struct buf shown;
-
-			buf_init(&shown, 1024);
-			buf_add_safe(&shown, entry->d_name, strlen(entry->d_name));
-			rc = err_set(err, ERR_USAGE,
-				     ENVIRONMENTS_DIR "/%s: not a name for an environment",
-				     shown.data);
-			(void)err_hint(err, "rename the folder, or list the environments in "
-					    "certrotate.yml");
-			buf_release(&shown);
 		} else if (file_is_dir(path)) {
-			rc = strs_add(out, entry->d_name, err);
+			rc = add_folder(out, entry->d_name, err);
 		}
 		free(path);
 	}

@@ -47,7 +47,7 @@ static bool is_straight(const char *root, const char *path)
 {
 	char *full = path_join(root, path);
 	char *at = full ? full + strlen(root) : NULL;
-	bool straight = at && file_is_dir(root) && !str_ends(root, "/"), there = true;
+	bool straight = at && !str_ends(root, "/"), there = true;
 
 	while (straight && there && *at) {
 		char *end = at + 1 + strcspn(at + 1, "/");
@@ -56,7 +56,7 @@ static bool is_straight(const char *root, const char *path)
 
 		*end = '\0';
 		there = lstat(full, &st) == 0;
-		straight = there ? !S_ISLNK(st.st_mode) : errno == ENOENT;
+		straight = there ? !S_ISLNK(st.st_mode) : errno == ENOENT && file_is_dir(root);
 		*end = was;
 		at = end;
 	}
