@@ -39,6 +39,7 @@ Suite *rollout_suite(void);
 Suite *reports_suite(void);
 Suite *unfinished_suite(void);
 Suite *survey_suite(void);
+Suite *seen_suite(void);
 Suite *issue_suite(void);
 Suite *lock_suite(void);
 Suite *asked_suite(void);
