@@ -120,35 +120,32 @@ static int checked(char **out, const char *root, const char *path, bool resolved
 {
 	char *base = NULL, *mine = strdup(path), *real = NULL;
 	const char *inside = NULL, *rest = "";
-	int rc = mine ? 0 : err_nomem(err);
+	int rc = 0;
 
 	*out = NULL;
-	if (!rc && !path_is_inside(path))
+	if (!mine)
+		return err_nomem(err);
+	clean(mine);
+	if (!path_is_inside(path)) {
 		rc = leaves(path, NULL, err);
-	if (!rc) {
-		clean(mine);
-		if (mine[0] && is_straight(root, mine)) {
-			*out = mine;
-			return 0;
-		}
+	} else if (mine[0] && is_straight(root, mine)) {
+		*out = mine;
+		return 0;
+	} else {
 		base = realpath(root, NULL);
 		rc = base ? resolve(&real, &rest, base, mine, err)
 			  : err_sys(err, errno, "%s", root);
 	}
-	if (!rc) {
+	if (!rc && real) {
 		inside = path_below(base, real);
-		if (!inside)
-			rc = leaves(path, real, err);
+		rc = inside ? 0 : leaves(path, real, err);
 	}
-	if (!rc && resolved) {
+	if (inside && resolved)
 		*out = *rest ? path_join(inside, rest) : strdup(inside[0] ? inside : ".");
-		if (!*out)
-			rc = err_nomem(err);
-	} else if (!rc) {
+	else if (inside)
 		*out = strdup(mine[0] ? mine : ".");
-		if (!*out)
-			rc = err_nomem(err);
-	}
+	if (inside && !*out)
+		rc = err_nomem(err);
 	free(real);
 	free(mine);
 	free(base);
