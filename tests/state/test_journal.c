@@ -226,6 +226,43 @@ START_TEST(nothing_noted_before_a_damaged_line_counts)
 }
 END_TEST
 
+/* Whatever the file ends in, the last line is the one that all of it gives. */
+START_TEST(a_glance_has_the_last_line)
+{
+	static const char *const ends[] = {"", "{\"at\":\"2026", "garbage\n", "{}\n", "\n"};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct journal whole, glance;
+		struct err err = {0};
+
+		(void)unlink(journal_path);
+		ck_ok(journal_glance(&glance, journal_path, &sys, &err), &err);
+		ck_assert_ptr_null(glance.last_step);
+		journal_release(&glance);
+		err_clear(&err);
+		ck_ok(journal_open(&whole, journal_path, &sys, &err), &err);
+		ck_ok(journal_write(&whole, "r", "trust", "forward", "publish", "begin", "k1", NULL,
+				    &err),
+		      &err);
+		ck_ok(journal_write(&whole, "r", "servers", "back", "rollout", "fail", "k2",
+				    "a.yml", &err),
+		      &err);
+		journal_release(&whole);
+		ck_ok(file_append_sync(journal_path, ends[i], strlen(ends[i]), &err), &err);
+		ck_ok(journal_open(&whole, journal_path, &sys, &err), &err);
+		ck_ok(journal_glance(&glance, journal_path, &sys, &err), &err);
+		ck_assert_pstr_eq(glance.last_step, whole.last_step);
+		ck_assert_pstr_eq(glance.last_mark, whole.last_mark);
+		ck_assert_pstr_eq(glance.last_note, whole.last_note);
+		ck_assert_pstr_eq(glance.last_phase, whole.last_phase);
+		ck_assert_pstr_eq(glance.last_direction, whole.last_direction);
+		ck_assert_int_eq(i || !journal_knows(&glance, "k1"), true);
+		journal_release(&whole);
+		journal_release(&glance);
+	}
+}
+END_TEST
+
 START_TEST(a_held_lock_names_its_holder)
 {
 	struct err err = {0};
@@ -272,6 +309,7 @@ Suite *journal_suite(void)
 	tcase_add_test(tc, a_torn_line_is_ignored_and_does_not_swallow_the_next);
 	tcase_add_test(tc, a_line_that_a_full_disk_cut_does_not_swallow_the_next);
 	tcase_add_test(tc, nothing_noted_before_a_damaged_line_counts);
+	tcase_add_test(tc, a_glance_has_the_last_line);
 	tcase_add_test(tc, a_held_lock_names_its_holder);
 	suite_add_tcase(suite, tc);
 	return suite;
