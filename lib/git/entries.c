@@ -120,12 +120,15 @@ int index_scan(bool *done, struct repo *repo,
 	struct index_file file;
 	struct buf text;
 	struct stat st;
-	int rc = path ? 0 : err_nomem(err);
+	int rc = 0;
 
+	*done = false;
+	if (!path)
+		return err_nomem(err);
 	buf_init(&text, GIT_BLOB_MAX);
-	if (!rc && stat(path, &st) == 0)
+	if (stat(path, &st) == 0)
 		buf_reserve(&text, (size_t)st.st_size);
-	*done = !rc && file_read(&text, path, GIT_BLOB_MAX, NULL) == 0 && begin(&file, &text) &&
+	*done = file_read(&text, path, GIT_BLOB_MAX, NULL) == 0 && begin(&file, &text) &&
 		is_whole(file);
 	while (!rc && *done && file.left) {
 		struct index_entry entry;

@@ -76,7 +76,7 @@ int remote_url(char **out, struct repo *repo, const char *remote, struct err *er
 	int rc;
 
 	*out = NULL;
-	if (repo->remote && !strcmp(repo->remote, remote)) {
+	if (repo->remote && repo->remote_url && !strcmp(repo->remote, remote)) {
 		*out = strdup(repo->remote_url);
 		return *out ? 0 : err_nomem(err);
 	}
