@@ -40,6 +40,7 @@ typedef struct packed_rsa_st {
 	ASN1_INTEGER *e;
 } PACKED_RSA;
 
+/* A macro without a semicolon would be taken for the beginning of what follows. */
 /* clang-format off */
 ASN1_SEQUENCE(PACKED_KEY) = {
 	ASN1_SIMPLE(PACKED_KEY, algorithm, X509_ALGOR),
@@ -69,9 +70,8 @@ ASN1_SEQUENCE(PACKED_RSA) = {
 	ASN1_SIMPLE(PACKED_RSA, n, ASN1_INTEGER),
 	ASN1_SIMPLE(PACKED_RSA, e, ASN1_INTEGER)
 } static_ASN1_SEQUENCE_END(PACKED_RSA)
-	/* clang-format on */
 
-	static int rsa_bits(const ASN1_BIT_STRING *bits)
+static int rsa_bits(const ASN1_BIT_STRING *bits)
 {
 	const unsigned char *start = ASN1_STRING_get0_data(bits), *at = start;
 	long len = ASN1_STRING_length(bits);
@@ -87,6 +87,7 @@ ASN1_SEQUENCE(PACKED_RSA) = {
 	ASN1_item_free((ASN1_VALUE *)rsa, ASN1_ITEM_rptr(PACKED_RSA));
 	return count;
 }
+/* clang-format on */
 
 /* The curve's size where the point stands there whole, which is how everybody writes it. */
 static int ec_bits(int curve, const ASN1_BIT_STRING *bits)
