@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pki/native.h"
 #include "pki/verify.h"
 
 #define NOW  1795224600 /* 2026-11-21T01:30:00Z */
@@ -604,6 +605,30 @@ START_TEST(every_kind_of_key_signs)
 }
 END_TEST
 
+/* However it gets there: the public key is byte for byte what OpenSSL writes for the key. */
+START_TEST(a_public_key_is_as_openssl_writes_it)
+{
+	unsigned char *written = NULL, *held = NULL;
+	struct key *key = NULL;
+	struct err err = {0};
+	struct cert *cert;
+	int len;
+
+	ck_ok(key_generate(&key, (enum key_alg)_i, &err), &err);
+	spec.key = key;
+	cert = issue();
+	len = i2d_PUBKEY(key_native(key), &written);
+	ck_assert_int_gt(len, 0);
+	ck_assert_int_eq(i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert_native(cert)), &held), len);
+	ck_assert_mem_eq(held, written, (size_t)len);
+	ck_assert(key_matches(key, cert));
+	OPENSSL_free(written);
+	OPENSSL_free(held);
+	cert_free(cert);
+	key_free(key);
+}
+END_TEST
+
 START_TEST(the_aki_is_left_out_when_asked)
 {
 	struct cert *cert;
@@ -650,6 +675,7 @@ Suite *issue_suite(void)
 	tcase_add_test(tcase, unreadable_extensions_are_told);
 	tcase_add_test(tcase, broken_addresses_are_not_taken_over);
 	tcase_add_loop_test(tcase, every_kind_of_key_signs, 0, 3);
+	tcase_add_loop_test(tcase, a_public_key_is_as_openssl_writes_it, 0, KEY_ALG__MAX);
 	tcase_add_test(tcase, the_aki_is_left_out_when_asked);
 	tcase_add_test(tcase, references_are_counted);
 	suite_add_tcase(suite, tcase);
