@@ -411,7 +411,8 @@ int envelope_end(struct envelope_writer *w, struct err *err)
 
 size_t envelope_size(size_t body_len)
 {
-	size_t digits = 4 * (ENVELOPE_SALT_SIZE + ENVELOPE_HMAC_SIZE + body_len) + 2 * 2;
+	size_t digits = 4 * (ENVELOPE_SALT_SIZE + ENVELOPE_HMAC_SIZE + body_len) +
+			2 * (sizeof(BREAK) - 1);
 
 	return sizeof(MAGIC ";1.2;AES256;") + VAULT_LABEL_SIZE + digits + digits / COLUMNS + 1;
 }
