@@ -152,6 +152,21 @@ def measure_all(rows, world, measurer, options, result, targets):
     return failed
 
 
+def of_the_day(path, result, names):
+    """Adds what was measured of other rows on the same day and machine: all of them together are one table."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            before = json.load(file)
+    except (FileNotFoundError, ValueError):
+        return
+    same = all(before.get(what) == result[what] for what in ("version", "date", "quick")) and all(
+        before["machine"].get(what) == value for what, value in result["machine"].items() if what != "load")
+    order = {row.name: number for number, row in enumerate(ROWS)}
+    for part in ("figures", "not_measured", "notes", "rows"):
+        kept = [one for one in before.get(part, []) if one["row"] not in names and one["row"] in order] if same else []
+        result[part] = sorted(kept + result[part], key=lambda one: order[one["row"]])
+
+
 def measure(options):
     with open(os.path.join(ROOT, "bench", "targets"), encoding="utf-8") as file:
         targets = {(one.row, one.figure): one for one in figures.parse_targets(file.read(), "bench/targets")}
@@ -170,9 +185,10 @@ def measure(options):
             failed = measure_all(rows, world, Measurer(world.program("timed"), scratch, env), options, result, targets)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-    report.print_table(result)
     if options.json:
+        of_the_day(options.json, result, {row.name for row in rows})
         report.write_json(options.json, result)
+    report.print_table(result)
     return 1 if failed else 0
 
 

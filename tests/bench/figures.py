@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
@@ -170,6 +171,36 @@ class Measuring(unittest.TestCase):
     def test_calls(self):
         data = b"abc\0ANSIBLE_A=1\0/bin/ansible-playbook\0-i\0x y\0\0def\0/bin/ansible-playbook\0z\0\0"
         self.assertEqual(hosts.parse_calls(data), [("abc", ["ANSIBLE_A=1"], ["-i", "x y"]), ("def", [], ["z"])])
+
+
+class OfTheDay(unittest.TestCase):
+    """Rows that are measured one by one make one table."""
+
+    @staticmethod
+    def result(date, load, **parts):
+        return {"version": 1, "date": date, "quick": False, "machine": {"processors": 2, "load": load}, "figures": [],
+                "not_measured": [], "notes": [], "rows": [], **parts}
+
+    def together(self, before, result):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "figures.json")
+            if before:
+                report.write_json(path, before)
+            program.of_the_day(path, result, {one["row"] for one in result["rows"] + result["not_measured"]})
+        return result
+
+    def test_others_stay_in_their_order(self):
+        before = self.result("2026-11-21", 0.5, rows=[{"row": "keys"}, {"row": "edit"}, {"row": "gone"}], notes=[
+            {"row": "edit", "note": "old"}], not_measured=[{"row": "probe", "why": "needs root"}])
+        got = self.together(before, self.result("2026-11-21", 0.9, rows=[{"row": "probe"}, {"row": "edit", "new": True}]))
+        self.assertEqual(got["rows"], [{"row": "keys"}, {"row": "edit", "new": True}, {"row": "probe"}])
+        self.assertEqual((got["notes"], got["not_measured"]), ([], []))
+
+    def test_another_day_or_machine_counts_for_nothing(self):
+        own = self.result("2026-11-21", 0.5, rows=[{"row": "edit"}])
+        other = self.result("2026-11-21", 0.5, rows=[{"row": "keys"}], machine={"processors": 4, "load": 0.5})
+        for before in (self.result("2026-11-20", 0.5, rows=[{"row": "keys"}]), other, None):
+            self.assertEqual(self.together(before, dict(own))["rows"], [{"row": "edit"}])
 
 
 class Reports(unittest.TestCase):
