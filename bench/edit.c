@@ -40,18 +40,20 @@ static void merge(struct buf *out, const struct certs *certs, const char *author
 int main(int argc, char **argv)
 {
 	struct certs_change changes[COUNT + 1];
-	struct buf text, newer, leaf, out, merged[COUNT];
+	struct buf newer, leaf, out, merged[COUNT];
 	struct certs *certs = NULL;
 	struct err err = {0};
+	const char *text;
+	size_t len;
 
 	drive_begin();
 	if (argc != 7)
 		return 2;
-	drive_read(&text, argv[1]);
+	text = drive_map(argv[1], &len);
 	drive_read(&newer, argv[2]);
 	drive_read(&leaf, argv[5]);
 	buf_init(&out, YAML_TEXT_MAX);
-	must(certs_open(&certs, text.data, text.len, argv[1], NULL, &err), &err);
+	must(certs_open(&certs, text, len, argv[1], NULL, &err), &err);
 	for (size_t i = 0; i < COUNT; i++) {
 		merge(&merged[i], certs, authorities[i], &newer);
 		changes[i] = (struct certs_change){.verb = CERTS_SET,
@@ -71,7 +73,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < COUNT; i++)
 		buf_release(&merged[i]);
 	certs_close(certs);
-	buf_release(&text);
 	buf_release(&newer);
 	buf_release(&leaf);
 	buf_release(&out);

@@ -38,21 +38,33 @@ static bool continues(const struct yaml *yaml, size_t at)
 	return at < yaml->len && ((unsigned char)yaml->text[at] & 0xC0) == 0x80;
 }
 
-/* Over eight characters at once, as long as they are of one byte each. */
+/* Whether that many bytes, a multiple of eight, are a character each. */
+static bool is_ascii(const char *text, size_t count)
+{
+	uint64_t all = 0, eight;
+
+	for (size_t i = 0; i < count; i += sizeof(eight)) {
+		memcpy(&eight, text + i, sizeof(eight));
+		all |= eight;
+	}
+	return !(all & NOT_ASCII);
+}
+
+/* Over many characters at once, as long as they are of one byte each. */
 static void skip_plain(struct reader *r, size_t characters)
 {
+	static const size_t steps[] = {64, 8};
 	const struct yaml *yaml = r->yaml;
-	uint64_t eight;
 
-	while (characters - r->characters >= sizeof(eight) &&
-	       yaml->len - r->cursor > sizeof(eight)) {
-		memcpy(&eight, yaml->text + r->cursor, sizeof(eight));
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		/* The one behind them, too: else they may be followed by the rest of a character.
 		 */
-		if ((eight & NOT_ASCII) || continues(yaml, r->cursor + sizeof(eight)))
-			return;
-		r->cursor += sizeof(eight);
-		r->characters += sizeof(eight);
+		while (characters - r->characters >= steps[i] && yaml->len - r->cursor > steps[i] &&
+		       is_ascii(yaml->text + r->cursor, steps[i]) &&
+		       !continues(yaml, r->cursor + steps[i])) {
+			r->cursor += steps[i];
+			r->characters += steps[i];
+		}
 	}
 }
 
