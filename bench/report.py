@@ -92,8 +92,10 @@ def today():
 
 def readme_table(result):
     lines = ["| work | certrotate | beside | its time | figure | target |", "|---|---|---|---|---|---|"]
+    largest = {line["row"]: line["size"] for line in sorted(result["figures"], key=lambda one: one["size"])}
     for line in result["figures"]:
-        work = line["work"] if line["figure"] != "growth" else "the same: growth with size"
+        work = line["work"] if line["size"] == largest[line["row"]] else "%s, at %d" % (line["work"], line["size"])
+        work = work if line["figure"] != "growth" else "the same: growth with size"
         lines.append("| %s | %s | %s | %s | %s %s | %s %s |" % (
             work, line["ours"], line["beside"], line["theirs"], number_text(line["value"]), line["unit"],
             line["target"].replace("<=", "at most").replace(">=", "at least"), line["verdict"]))
