@@ -281,3 +281,14 @@ const char *str_nearest(const char *word, const char *const *items, size_t count
 	}
 	return nearest;
 }
+
+void hex_text(char *out, const unsigned char *bytes, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 15];
+	}
+	*out = '\0';
+}

@@ -61,4 +61,7 @@ char *str_vfmt(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0))
 /* The item nearest to word by edit distance, or NULL where none is close ("did you mean"). */
 const char *str_nearest(const char *word, const char *const *items, size_t count);
 
+/* len bytes as 2 * len lower-case hex digits and a NUL. */
+void hex_text(char *out, const unsigned char *bytes, size_t len);
+
 #endif

@@ -253,7 +253,6 @@ int bundle_fingerprint(char out[CERT_SHA256_SIZE * 2 + 1], const struct bundle *
 	EVP_MD_CTX_free(ctx);
 	if (!ok)
 		return ossl_err(err, "no fingerprint of a bundle");
-	for (size_t i = 0; i < CERT_SHA256_SIZE; i++)
-		(void)snprintf(out + i * 2, 3, "%02x", sha256[i]);
+	hex_text(out, sha256, CERT_SHA256_SIZE);
 	return 0;
 }

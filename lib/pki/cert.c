@@ -92,8 +92,7 @@ static void read_digest(struct cert *cert, int digest)
 int cert_read_basics(struct cert *cert, const struct cert_basics *basics, const char *name,
 		     struct err *err)
 {
-	for (size_t i = 0; i < CERT_SHA256_SIZE; i++)
-		(void)snprintf(cert->fingerprint + i * 2, 3, "%02x", cert->sha256[i]);
+	hex_text(cert->fingerprint, cert->sha256, CERT_SHA256_SIZE);
 	if (read_time(&cert->not_before, basics->not_before) ||
 	    read_time(&cert->not_after, basics->not_after))
 		return ossl_err(err, "%s: its validity cannot be read", name);

@@ -3,8 +3,8 @@
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 
+#include "base/strs.h"
 #include "pki/internal.h"
 
 #define DIGEST_LEN 32
@@ -34,8 +34,8 @@ int hmac_sha256(char out[HMAC_SIZE], const struct secret *key, const void *one, 
 
 	if (!ctx || !digest(sum, ctx, key, one, one_len, other, other_len))
 		rc = ossl_err(err, "no HMAC");
-	for (size_t i = 0; !rc && i < DIGEST_LEN; i++)
-		(void)snprintf(out + i * 2, 3, "%02x", sum[i]);
+	else
+		hex_text(out, sum, sizeof(sum));
 	EVP_MAC_CTX_free(ctx);
 	EVP_MAC_free(mac);
 	return rc;

@@ -4,24 +4,20 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "base/strs.h"
+
 #define MEMBER "sum"
 #define PREFIX "sha256:"
 
 int sum_text(char out[SUM_SIZE], const void *data, size_t len, struct err *err)
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned int digest_len = 0;
-	char *at = out + sizeof(PREFIX) - 1;
 
 	if (!EVP_Digest(data, len, digest, &digest_len, EVP_sha256(), NULL))
 		return err_set(err, ERR_FAIL, "no SHA-256 from OpenSSL");
 	memcpy(out, PREFIX, sizeof(PREFIX));
-	for (size_t i = 0; i < digest_len; i++) {
-		*at++ = digits[digest[i] >> 4];
-		*at++ = digits[digest[i] & 15];
-	}
-	*at = '\0';
+	hex_text(out + sizeof(PREFIX) - 1, digest, digest_len);
 	return 0;
 }
 
