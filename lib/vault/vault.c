@@ -4,7 +4,6 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,16 @@ struct keys {
 
 _Static_assert(sizeof(struct keys) == 80, "the derived bytes are used as one block");
 
+static int no_hmac(struct err *err)
+{
+	return err_set(err, ERR_FAIL, "cannot compute the vault's HMAC");
+}
+
+static int no_cipher(struct err *err)
+{
+	return err_set(err, ERR_FAIL, "cannot run the vault's cipher");
+}
+
 static int derive(struct keys *out, const struct secret *password, const unsigned char *salt,
 		  size_t salt_len, struct err *err)
 {
@@ -35,33 +44,82 @@ static int derive(struct keys *out, const struct secret *password, const unsigne
 	return 0;
 }
 
+/* NULL, and err is set. */
+static EVP_MAC_CTX *new_mac(const struct keys *keys, struct err *err)
+{
+	char digest[] = "SHA256";
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_end()};
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+
+	EVP_MAC_free(mac);
+	if (ctx && EVP_MAC_init(ctx, keys->hmac, sizeof(keys->hmac), params) == 1)
+		return ctx;
+	EVP_MAC_CTX_free(ctx);
+	(void)no_hmac(err);
+	return NULL;
+}
+
+static int add_to_hmac(void *ctx, const unsigned char *piece, size_t len, struct err *err)
+{
+	return EVP_MAC_update(ctx, piece, len) == 1 ? 0 : no_hmac(err);
+}
+
+static int end_hmac(unsigned char out[ENVELOPE_HMAC_SIZE], EVP_MAC_CTX *ctx, struct err *err)
+{
+	size_t len = 0;
+
+	return EVP_MAC_final(ctx, out, &len, ENVELOPE_HMAC_SIZE) == 1 && len == ENVELOPE_HMAC_SIZE
+		       ? 0
+		       : no_hmac(err);
+}
+
 static int checksum(unsigned char out[ENVELOPE_HMAC_SIZE], const struct keys *keys,
 		    const unsigned char *data, size_t len, struct err *err)
 {
-	unsigned int out_len = 0;
+	EVP_MAC_CTX *ctx = new_mac(keys, err);
+	int rc = ctx ? add_to_hmac(ctx, data, len, err) : ERR_FAIL;
 
-	if (!HMAC(EVP_sha256(), keys->hmac, sizeof(keys->hmac), data, len, out, &out_len) ||
-	    out_len != ENVELOPE_HMAC_SIZE)
-		return err_set(err, ERR_FAIL, "cannot compute the vault's HMAC");
-	return 0;
+	rc = rc ? rc : end_hmac(out, ctx, err);
+	EVP_MAC_CTX_free(ctx);
+	return rc;
 }
 
-/* In the counter mode, encrypting and decrypting are one; in place. */
-static int apply_cipher(const struct keys *keys, unsigned char *data, size_t len, struct err *err)
+/* NULL, and err is set. */
+static EVP_CIPHER_CTX *new_cipher(const struct keys *keys, struct err *err)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	bool ok = ctx && EVP_EncryptInit_ex2(ctx, EVP_aes_256_ctr(), keys->cipher, keys->counter,
-					     NULL) == 1;
 
-	for (size_t at = 0; ok && at < len; at += STEP) {
-		size_t part = len - at < STEP ? len - at : STEP;
-		int done = 0;
-
-		ok = EVP_EncryptUpdate(ctx, data + at, &done, data + at, (int)part) == 1 &&
-		     (size_t)done == part;
-	}
+	if (ctx &&
+	    EVP_EncryptInit_ex2(ctx, EVP_aes_256_ctr(), keys->cipher, keys->counter, NULL) == 1)
+		return ctx;
 	EVP_CIPHER_CTX_free(ctx);
-	return ok ? 0 : err_set(err, ERR_FAIL, "cannot run the vault's cipher");
+	(void)no_cipher(err);
+	return NULL;
+}
+
+/* In the counter mode, encrypting and decrypting are one; out may be data. */
+static int run_cipher(EVP_CIPHER_CTX *ctx, unsigned char *out, const void *data, size_t len,
+		      struct err *err)
+{
+	int done = 0;
+
+	return EVP_EncryptUpdate(ctx, out, &done, data, (int)len) == 1 && (size_t)done == len
+		       ? 0
+		       : no_cipher(err);
+}
+
+static int decrypt(const struct keys *keys, unsigned char *data, size_t len, struct err *err)
+{
+	EVP_CIPHER_CTX *ctx = new_cipher(keys, err);
+	int rc = ctx ? 0 : ERR_FAIL;
+
+	for (size_t at = 0; !rc && at < len; at += STEP)
+		rc = run_cipher(ctx, data + at, data + at, len - at < STEP ? len - at : STEP, err);
+	EVP_CIPHER_CTX_free(ctx);
+	return rc;
 }
 
 /* 1: opened; 0: this password does not fit; negative: failed for another reason. */
@@ -74,7 +132,7 @@ static int try_password(struct envelope *envelope, const struct secret *password
 	if (!rc)
 		rc = checksum(hmac, &keys, envelope->body, envelope->body_len, err);
 	if (!rc && CRYPTO_memcmp(hmac, envelope->hmac, sizeof(hmac)) == 0) {
-		rc = apply_cipher(&keys, envelope->body, envelope->body_len, err);
+		rc = decrypt(&keys, envelope->body, envelope->body_len, err);
 		rc = rc ? rc : 1;
 	}
 	OPENSSL_cleanse(&keys, sizeof(keys));
@@ -186,11 +244,9 @@ static int encrypt_piece(EVP_CIPHER_CTX *cipher, const void *plain, size_t len, 
 			 void *ctx, struct err *err)
 {
 	unsigned char piece[PIECE];
-	int done = 0;
+	int rc = run_cipher(cipher, piece, plain, len, err);
 
-	if (EVP_EncryptUpdate(cipher, piece, &done, plain, (int)len) != 1 || (size_t)done != len)
-		return err_set(err, ERR_FAIL, "cannot run the vault's cipher");
-	return fn(ctx, piece, len, err);
+	return rc ? rc : fn(ctx, piece, len, err);
 }
 
 /* Padded by PKCS#7. */
@@ -230,33 +286,14 @@ static int encrypt(const struct keys *keys, const struct secret *plain, piece_fn
 	return rc;
 }
 
-static int add_to_hmac(void *ctx, const unsigned char *piece, size_t len, struct err *err)
-{
-	if (EVP_MAC_update(ctx, piece, len) == 1)
-		return 0;
-	return err_set(err, ERR_FAIL, "cannot compute the vault's HMAC");
-}
-
 static int hmac_ahead(unsigned char out[ENVELOPE_HMAC_SIZE], const struct keys *keys,
 		      const struct secret *plain, struct err *err)
 {
-	char digest[] = "SHA256";
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_end()};
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
-	size_t len = 0;
-	int rc = 0;
+	EVP_MAC_CTX *ctx = new_mac(keys, err);
+	int rc = ctx ? encrypt(keys, plain, add_to_hmac, ctx, err) : ERR_FAIL;
 
-	if (!ctx || EVP_MAC_init(ctx, keys->hmac, sizeof(keys->hmac), params) != 1)
-		rc = err_set(err, ERR_FAIL, "cannot compute the vault's HMAC");
-	rc = rc ? rc : encrypt(keys, plain, add_to_hmac, ctx, err);
-	if (!rc &&
-	    (EVP_MAC_final(ctx, out, &len, ENVELOPE_HMAC_SIZE) != 1 || len != ENVELOPE_HMAC_SIZE))
-		rc = err_set(err, ERR_FAIL, "cannot compute the vault's HMAC");
+	rc = rc ? rc : end_hmac(out, ctx, err);
 	EVP_MAC_CTX_free(ctx);
-	EVP_MAC_free(mac);
 	return rc;
 }
 
