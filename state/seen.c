@@ -239,29 +239,6 @@ static bool is_the_same(char *fields[FIELD__MAX], bool *moved, struct session *s
 	return same;
 }
 
-bool seen_before(int64_t *first_expiry, char **name, struct seen *seen, struct session *session)
-{
-	char *fields[FIELD__MAX], *line, *copy;
-	bool moved = false, same;
-	int64_t expiry;
-	size_t number;
-
-	if (!strmap_get(&seen->by_env, session->env->name, &number))
-		return false;
-	line = strdup(seen->lines.items[number]);
-	same = line && split(line, fields) && parse_number(&expiry, fields[FIELD_EXPIRY]) &&
-	       is_the_same(fields, &moved, session);
-	copy = same ? strdup(fields[FIELD_NAME]) : NULL;
-	if (copy) {
-		*first_expiry = expiry;
-		*name = copy;
-	}
-	if (copy && moved)
-		seen_note(seen, session, expiry, copy);
-	free(line);
-	return copy != NULL;
-}
-
 static const char *word(const char *text)
 {
 	return text ? text : "-";
@@ -337,19 +314,50 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-void seen_note(struct seen *seen, struct session *session, int64_t first_expiry, const char *name)
+static void keep(struct seen *seen, const struct session *session, const char *what,
+		 const char *blobs, int64_t first_expiry, const char *name)
 {
-	char *what = what_of(session), *blobs = blobs_of(session), *state = brief(session);
-	char *line = NULL;
+	char *state = brief(session), *line = NULL;
 
-	if (what && blobs && name[0] && is_plain(what) && is_plain(name))
+	if (name[0] && is_plain(what) && is_plain(name))
 		line = str_fmt("%s\t%s\t%s\t%s\t%s\t%lld\t%s", session->env->name, what,
 			       word(state), session->base.hex, blobs, (long long)first_expiry,
 			       name);
 	if (line && !take_line(seen, line))
 		seen->changed = true;
 	free(line);
+	free(state);
+}
+
+bool seen_before(int64_t *first_expiry, char **name, struct seen *seen, struct session *session)
+{
+	char *fields[FIELD__MAX], *line, *copy;
+	bool moved = false, same;
+	int64_t expiry;
+	size_t number;
+
+	if (!strmap_get(&seen->by_env, session->env->name, &number))
+		return false;
+	line = strdup(seen->lines.items[number]);
+	same = line && split(line, fields) && parse_number(&expiry, fields[FIELD_EXPIRY]) &&
+	       is_the_same(fields, &moved, session);
+	copy = same ? strdup(fields[FIELD_NAME]) : NULL;
+	if (copy) {
+		*first_expiry = expiry;
+		*name = copy;
+	}
+	if (copy && moved)
+		keep(seen, session, fields[FIELD_WHAT], fields[FIELD_BLOBS], expiry, copy);
+	free(line);
+	return copy != NULL;
+}
+
+void seen_note(struct seen *seen, struct session *session, int64_t first_expiry, const char *name)
+{
+	char *what = what_of(session), *blobs = blobs_of(session);
+
+	if (what && blobs)
+		keep(seen, session, what, blobs, first_expiry, name);
 	free(what);
 	free(blobs);
-	free(state);
 }
