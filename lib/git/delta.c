@@ -64,10 +64,11 @@ static int compare_entries(struct walk *walk, const git_tree_entry *old, const g
 			   struct err *err)
 {
 	const git_tree_entry *one = old ? old : new;
+	bool both = old && new;
 	size_t len = walk->path.len;
 	int rc;
 
-	if (old && new &&git_oid_equal(git_tree_entry_id(old), git_tree_entry_id(new)) &&
+	if (both && git_oid_equal(git_tree_entry_id(old), git_tree_entry_id(new)) &&
 	    git_tree_entry_filemode(old) == git_tree_entry_filemode(new))
 		return 0;
 	buf_adds(&walk->path, git_tree_entry_name(one));
