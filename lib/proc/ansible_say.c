@@ -112,7 +112,8 @@ static int say_vault(const struct ansible_spec *spec, const struct recap *recap,
 static int say_exit(const struct ansible_spec *spec, const struct child_result *child,
 		    const struct recap *recap, struct err *err)
 {
-	if (recap->error[0])
+	/* What it says behind output that nobody could read is not the cause. */
+	if (recap->error[0] && !child->io_errno)
 		return err_set(err, ERR_FAIL, "%s: ansible: %s", spec->playbook, recap->error);
 	return child_check(child, spec->playbook, err);
 }
@@ -153,7 +154,7 @@ static int say(const struct ansible_result *result, const struct ansible_spec *s
 		return say_vault(spec, recap, err);
 	if (wrong)
 		return say_hosts(result, spec, err);
-	if (child->code)
+	if (child->code || child->io_errno)
 		return say_exit(spec, child, recap, err);
 	if (result->count || (spec->may_miss && recap->seen_recap))
 		return 0;

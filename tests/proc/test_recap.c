@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "proc/ansible_say.h"
 #include "proc/recap.h"
 #include "tests/proc/suites.h"
 
@@ -129,6 +131,32 @@ START_TEST(lines_and_hosts_are_bounded)
 }
 END_TEST
 
+/* Output that could not be read is the cause, whatever Ansible made of it. */
+static const struct {
+	const char *output;
+	int code;
+} broken[] = {
+	{"TASK [t] ***\nok: [db1]\n", 0},
+	{"TASK [t] ***\nok: [db1]\nPLAY RECAP ***\ndb1 : ok=1 changed=0 unreachable=0 failed=0\n",
+	 0},
+	{"TASK [t] ***\nERROR! Unexpected Exception, this is probably a bug: Broken pipe\n", 250},
+};
+
+START_TEST(output_that_broke_off)
+{
+	struct ansible_spec spec = {.playbook = "p.yml", .inventory = "hosts"};
+	struct child_result child = {
+		.end = CHILD_EXITED, .code = broken[_i].code, .out_cut = true, .io_errno = EIO};
+
+	feed(broken[_i].output);
+	recap_end(&recap);
+	ck_ok(recap_take(&result, &recap, &err), &err);
+	ck_assert_int_ne(ansible_say(&result, &spec, &child, &recap, &err), 0);
+	ck_contains(err.msg,
+		    "p.yml: cannot write its input or read its output: Input/output error");
+}
+END_TEST
+
 Suite *recap_suite(void)
 {
 	Suite *suite = suite_create("proc/recap");
@@ -141,6 +169,8 @@ Suite *recap_suite(void)
 	tcase_add_test(tc, recap_is_not_taken_from_elsewhere);
 	tcase_add_test(tc, errors_are_read);
 	tcase_add_test(tc, lines_and_hosts_are_bounded);
+	tcase_add_loop_test(tc, output_that_broke_off, 0,
+			    (int)(sizeof(broken) / sizeof(broken[0])));
 	suite_add_tcase(suite, tc);
 	return suite;
 }
