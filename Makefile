@@ -33,10 +33,13 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wstrict-pr
 ifdef CI
 WARNINGS += -Werror
 endif
-LIBRARIES = libssl libcrypto yaml-0.1 libgit2 libpq jansson libcurl
+LIBRARIES = libssl libcrypto yaml-0.1 libgit2 jansson
+# Opened when they are first needed (lib/base/lazy.h): their headers alone.
+LAZY_LIBRARIES = libpq libcurl
 # Asked once, when a recipe first needs it: "make deps" must work before pkg-config is there.
-LIBRARY_CFLAGS = $(eval LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES)))$(LIBRARY_CFLAGS)
+LIBRARY_CFLAGS = $(eval LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) $(LAZY_LIBRARIES)))$(LIBRARY_CFLAGS)
 LIBRARY_LIBS = $(eval LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARIES)) -pthread)$(LIBRARY_LIBS)
+PQ_LIBS = $(eval PQ_LIBS := $(shell pkg-config --libs libpq))$(PQ_LIBS)
 CHECK_LIBS = $(eval CHECK_LIBS := $(shell pkg-config --libs check))$(CHECK_LIBS)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DCERTROTATE_VERSION='"$(VERSION)"' -Ilib -I. \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pthread $(WARNINGS) $(CFLAGS)
@@ -84,7 +87,7 @@ $(BUILD)/tests/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/$(1
 		$(SUPPORT_OBJ) $(BUILD)/libcertrotate.a
 	@mkdir -p $$(@D)
 	$$(SAY) LINK $$@
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBRARY_LIBS)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBRARY_LIBS) $(if $(filter differential,$(1)),$$(PQ_LIBS))
 endef
 $(foreach suite,$(SUITES) differential,$(eval $(call SUITE_RULE,$(suite))))
 
@@ -202,7 +205,7 @@ demo: deps
 $(BUILD)/demo-load: tests/demo/load.c
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIBRARY_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(PQ_LIBS) $(LIBRARY_LIBS)
 
 # Measured beside what people would use instead; see bench/README.md. ROWS="edit plan": those alone; RUNS=3; QUICK=1:
 # small sizes, to see that everything runs. Judges nothing by time.

@@ -88,8 +88,13 @@ int http_new(struct http **out, const struct http_options *options, struct err *
 	if (!http)
 		return err_nomem(err);
 	http->options = *options;
-	http->inside = !curl_global_init_mem(CURL_GLOBAL_ALL, own_malloc, own_free, own_realloc,
-					     own_strdup, own_calloc);
+	http->curl = curl_library(err);
+	if (!http->curl) {
+		free(http);
+		return ERR_FAIL;
+	}
+	http->inside = !http->curl->global_init_mem(CURL_GLOBAL_ALL, own_malloc, own_free,
+						    own_realloc, own_strdup, own_calloc);
 	if (!http->inside)
 		rc = err_starved() ? err_nomem(err)
 				   : err_set(err, ERR_FAIL, "cannot start libcurl");
@@ -97,8 +102,8 @@ int http_new(struct http **out, const struct http_options *options, struct err *
 		rc = load_ca(http, options->ca_file, err);
 	rc = rc ? rc : http_loop_init(http, err);
 	if (!rc)
-		(void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS);
-	http->easy = rc ? NULL : curl_easy_init();
+		(void)http->curl->multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS);
+	http->easy = rc ? NULL : http->curl->easy_init();
 	if (!rc && !http->easy)
 		rc = err_nomem(err);
 	if (rc)
@@ -112,11 +117,12 @@ void http_free(struct http *http)
 {
 	if (!http)
 		return;
-	curl_easy_cleanup(http->easy);
+	if (http->easy)
+		http->curl->easy_cleanup(http->easy);
 	http_loop_release(http);
 	bundle_release(&http->ca);
 	if (http->inside)
-		curl_global_cleanup();
+		http->curl->global_cleanup();
 	free(http);
 }
 

@@ -97,29 +97,37 @@ static CURLcode add_ca(CURL *easy, void *ssl_ctx, void *ctx)
  * Where Debian's ca-certificates is not installed libcurl would fail before it connects, although
  * ca_file may be all that is needed.
  */
-static CURLcode set_system_ca(CURL *easy)
+static CURLcode set_system_ca(const struct curl *curl, CURL *easy)
 {
 	char *file = NULL, *folder = NULL;
 	CURLcode code = CURLE_OK;
 
-	(void)curl_easy_getinfo(easy, CURLINFO_CAINFO, &file);
-	(void)curl_easy_getinfo(easy, CURLINFO_CAPATH, &folder);
+	(void)curl->easy_getinfo(easy, CURLINFO_CAINFO, &file);
+	(void)curl->easy_getinfo(easy, CURLINFO_CAPATH, &folder);
 	if (file && access(file, R_OK))
-		code = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+		code = curl->easy_setopt(easy, CURLOPT_CAINFO, NULL);
 	if (!code && folder && access(folder, R_OK))
-		code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+		code = curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	return code;
 }
 
+/* curl_easy_setopt(3) takes what it is given for what the option's range of numbers stands for. */
+#define IS_LONG(option) ((option) < CURLOPTTYPE_OBJECTPOINT || (option) >= CURLOPTTYPE_OFF_T)
+
 #define SET(option, value)                                                                         \
 	do {                                                                                       \
-		CURLcode set_code = curl_easy_setopt(easy, (option), (value));                     \
+		CURLcode set_code;                                                                 \
+		_Static_assert(_Generic((value), long : 1, default : 0) == IS_LONG(option),        \
+			       "a value of the option's type");                                    \
+		set_code = curl->easy_setopt(easy, (option), (value));                             \
 		if (set_code)                                                                      \
 			return set_code;                                                           \
 	} while (0)
 
 static CURLcode set_safety(CURL *easy, struct http *http, const struct http_hop *hop)
 {
+	const struct curl *curl = http->curl;
+
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_PROTOCOLS_STR, hop->url.scheme);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -134,11 +142,12 @@ static CURLcode set_safety(CURL *easy, struct http *http, const struct http_hop 
 		SET(CURLOPT_SSL_CTX_FUNCTION, add_ca);
 		SET(CURLOPT_SSL_CTX_DATA, http);
 	}
-	return set_system_ca(easy);
+	return set_system_ca(curl, easy);
 }
 
 static CURLcode set_way(CURL *easy, struct http_hop *hop)
 {
+	const struct curl *curl = hop->http->curl;
 	int64_t left = hop->until - loop_now(hop->http->loop);
 
 	/* The deadline of the whole is the loop's. Longer than that libcurl need not try. */
@@ -159,6 +168,7 @@ static CURLcode set_way(CURL *easy, struct http_hop *hop)
 
 static CURLcode set_request(CURL *easy, struct http_hop *hop)
 {
+	const struct curl *curl = hop->http->curl;
 	const struct http_request *request = hop->request;
 	bool sends = request->body || !strcmp(request->method, "POST") ||
 		     !strcmp(request->method, "PUT") || !strcmp(request->method, "PATCH");
@@ -297,7 +307,7 @@ static int give_address(struct http_hop *hop, const char *name, unsigned port, s
 	}
 	rc = any ? buf_check(&line, "a list of addresses", err)
 		 : refuse_address(hop, name, "only link-local ones", false, err);
-	list = rc ? NULL : curl_slist_append(hop->resolve, line.data);
+	list = rc ? NULL : hop->http->curl->slist_append(hop->resolve, line.data);
 	buf_release(&line);
 	if (!rc && !list)
 		return err_nomem(err);
@@ -352,7 +362,7 @@ static int prepare(struct http_hop *hop, struct err *err)
 	rc = rc ? rc : look_up(hop, err);
 	if (rc)
 		return rc;
-	curl_easy_reset(http->easy);
+	http->curl->easy_reset(http->easy);
 	code = set_safety(http->easy, http, hop);
 	code = code ? code : set_way(http->easy, hop);
 	code = code ? code : set_request(http->easy, hop);
@@ -360,7 +370,7 @@ static int prepare(struct http_hop *hop, struct err *err)
 		return err_nomem(err);
 	if (code)
 		return http_fail(hop, HTTP_LOCAL, ERR_FAIL, err, "libcurl: %s",
-				 curl_easy_strerror(code));
+				 http->curl->easy_strerror(code));
 	return 0;
 }
 
@@ -378,7 +388,7 @@ static int take_location(struct http_hop *hop, struct err *err)
 	char *where = NULL;
 
 	http_location_free(hop);
-	(void)curl_easy_getinfo(hop->http->easy, CURLINFO_REDIRECT_URL, &where);
+	(void)hop->http->curl->easy_getinfo(hop->http->easy, CURLINFO_REDIRECT_URL, &where);
 	if (!where)
 		return 0;
 	hop->location = strdup(where);
@@ -392,17 +402,17 @@ int http_hop_run(struct http_hop *hop, struct err *err)
 
 	if (!rc) {
 		rc = http_loop_run(hop, err);
-		(void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &hop->status);
+		(void)http->curl->easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &hop->status);
 		rc = rc ? rc : http_reason(hop, err);
 		rc = rc ? rc : take_location(hop, err);
-		(void)curl_multi_remove_handle(http->multi, http->easy);
+		(void)http->curl->multi_remove_handle(http->multi, http->easy);
 		/* what it was lent must not be reached any more */
-		curl_easy_reset(http->easy);
+		http->curl->easy_reset(http->easy);
 	}
 	if (rc && hop->response->failure == HTTP_NONE)
 		hop->response->failure = rc == ERR_STOPPED ? HTTP_STOPPED : HTTP_LOCAL;
 	http_proxy_release(&hop->proxy);
-	curl_slist_free_all(hop->resolve);
+	http->curl->slist_free_all(hop->resolve);
 	arena_free(hop->arena);
 	return rc;
 }

@@ -3,7 +3,7 @@
 #ifndef NET_HTTP_IMPL_H
 #define NET_HTTP_IMPL_H
 
-#include <curl/curl.h>
+#include "net/curl.h"
 #include "net/http.h"
 #include "net/resolve.h"
 #include "pki/bundle.h"
@@ -54,6 +54,7 @@ struct http {
 	struct http_options options;
 	struct bundle ca; /* of ca_file */
 	struct loop *loop;
+	const struct curl *curl;
 	CURLM *multi;
 	CURL *easy;
 	struct http_socket *sockets;

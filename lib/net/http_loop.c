@@ -11,7 +11,7 @@ static void act(struct http *http, curl_socket_t fd, int events)
 {
 	int running;
 
-	if (curl_multi_socket_action(http->multi, fd, events, &running))
+	if (http->curl->multi_socket_action(http->multi, fd, events, &running))
 		http->lost = true;
 }
 
@@ -84,12 +84,12 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *s
 	if (what == CURL_POLL_REMOVE) {
 		if (socket)
 			forget(socket);
-		(void)curl_multi_assign(http->multi, fd, NULL);
+		(void)http->curl->multi_assign(http->multi, fd, NULL);
 		return 0;
 	}
 	if (!socket) {
 		socket = remember(http);
-		if (!socket || curl_multi_assign(http->multi, fd, socket)) {
+		if (!socket || http->curl->multi_assign(http->multi, fd, socket)) {
 			(void)err_nomem(NULL);
 			http->lost = true;
 			return 0;
@@ -102,24 +102,26 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *s
 
 int http_loop_init(struct http *http, struct err *err)
 {
+	const struct curl *curl = http->curl;
 	int rc = loop_new(&http->loop, http->options.sys, http->options.stop, err);
 
 	if (rc)
 		return rc;
-	http->multi = curl_multi_init();
+	http->multi = curl->multi_init();
 	if (!http->multi)
 		return err_nomem(err);
-	if (curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, set_socket) ||
-	    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http) ||
-	    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer) ||
-	    curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http))
+	if (curl->multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, set_socket) ||
+	    curl->multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http) ||
+	    curl->multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer) ||
+	    curl->multi_setopt(http->multi, CURLMOPT_TIMERDATA, http))
 		return err_set(err, ERR_FAIL, "cannot set libcurl up");
 	return 0;
 }
 
 void http_loop_release(struct http *http)
 {
-	(void)curl_multi_cleanup(http->multi);
+	if (http->multi)
+		(void)http->curl->multi_cleanup(http->multi);
 	while (http->sockets)
 		forget(http->sockets);
 	loop_timer_del(&http->timer);
@@ -134,7 +136,7 @@ static bool finished(void *ctx)
 	const CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(hop->http->multi, &left)) != NULL) {
+	while ((message = hop->http->curl->multi_info_read(hop->http->multi, &left)) != NULL) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		hop->done = true;
@@ -158,7 +160,7 @@ int http_loop_run(struct http_hop *hop, struct err *err)
 	int64_t left = hop->until - loop_now(http->loop);
 	int rc = 0;
 
-	if (curl_multi_add_handle(http->multi, http->easy))
+	if (http->curl->multi_add_handle(http->multi, http->easy))
 		return err_nomem(err);
 	loop_on_stop(http->loop, &hop->stopper, on_stop, hop);
 	rc = loop_run(http->loop, finished, hop, left > 0 ? left : 0, err);

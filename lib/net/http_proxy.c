@@ -137,19 +137,23 @@ static int keep(struct http_proxy *out, const char *text, const char *scheme, co
 
 static int take(struct http_proxy *out, const char *text, struct err *err)
 {
-	CURLU *url = curl_url();
+	const struct curl *curl = curl_library(err);
+	CURLU *url;
 	char *scheme = NULL, *host = NULL, *port = NULL;
 	const char *kind = "http";
 	CURLUcode code;
 	int rc;
 
+	if (!curl)
+		return ERR_FAIL;
+	url = curl->url();
 	if (!url)
 		return err_nomem(err);
-	code = curl_url_set(url, CURLUPART_URL, text,
-			    CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME);
-	code = code ? code : curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
-	code = code ? code : curl_url_get(url, CURLUPART_HOST, &host, 0);
-	if (!code && curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OUT_OF_MEMORY)
+	code = curl->url_set(url, CURLUPART_URL, text,
+			     CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME);
+	code = code ? code : curl->url_get(url, CURLUPART_SCHEME, &scheme, 0);
+	code = code ? code : curl->url_get(url, CURLUPART_HOST, &host, 0);
+	if (!code && curl->url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OUT_OF_MEMORY)
 		code = CURLUE_OUT_OF_MEMORY;
 	/* libcurl guesses a scheme by the host's name ("ftp."), but not for a proxy */
 	if (!code && strstr(text, "://"))
@@ -163,10 +167,10 @@ static int take(struct http_proxy *out, const char *text, struct err *err)
 	} else {
 		rc = keep(out, text, kind, host, port, err);
 	}
-	curl_free(scheme);
-	curl_free(host);
-	curl_free(port);
-	curl_url_cleanup(url);
+	curl->free(scheme);
+	curl->free(host);
+	curl->free(port);
+	curl->url_cleanup(url);
 	return rc;
 }
 

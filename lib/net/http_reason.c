@@ -39,7 +39,7 @@ int http_fail(const struct http_hop *hop, enum http_failure failure, int code, s
 /* What libcurl or OpenSSL say, fit for a message: behind the last "::" of OpenSSL's. */
 static void library_text(struct buf *out, const struct http_hop *hop)
 {
-	const char *text = hop->text[0] ? hop->text : curl_easy_strerror(hop->code);
+	const char *text = hop->text[0] ? hop->text : hop->http->curl->easy_strerror(hop->code);
 	const char *last = strstr(text, "SSL routines::");
 
 	if (last)
@@ -60,13 +60,19 @@ static int say_library(const struct http_hop *hop, enum http_failure failure, st
 	return rc;
 }
 
+/* What libcurl knows of the exchange; *out, of the type that belongs to it, stays otherwise. */
+static void ask(const struct http_hop *hop, CURLINFO what, void *out)
+{
+	(void)hop->http->curl->easy_getinfo(hop->http->easy, what, out);
+}
+
 /* ---- TLS */
 
 static int not_trusted(const struct http_hop *hop, struct err *err)
 {
 	long result = X509_V_OK;
 
-	(void)curl_easy_getinfo(hop->http->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+	ask(hop, CURLINFO_SSL_VERIFYRESULT, &result);
 	/* The chain held: libcurl has not asked for OpenSSL's verdict yet when it looks at names.
 	 */
 	if (result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED) {
@@ -110,7 +116,7 @@ static int unreachable(const struct http_hop *hop, struct err *err)
 {
 	long os_errno = 0;
 
-	(void)curl_easy_getinfo(hop->http->easy, CURLINFO_OS_ERRNO, &os_errno);
+	ask(hop, CURLINFO_OS_ERRNO, &os_errno);
 	if (os_errno) {
 		int rc = err_sys(err, (int)os_errno, "cannot connect");
 		struct err why = {.code = rc};
@@ -190,7 +196,7 @@ static int by_code(const struct http_hop *hop, struct err *err)
 {
 	long connect_status = 0;
 
-	(void)curl_easy_getinfo(hop->http->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+	ask(hop, CURLINFO_HTTP_CONNECTCODE, &connect_status);
 	if (hop->proxy.text && !hop->response->sent && connect_status >= 300)
 		return proxy_refuses(hop, connect_status, err);
 	switch ((int)hop->code) {
@@ -232,7 +238,7 @@ int http_reason(const struct http_hop *hop, struct err *err)
 	curl_off_t sent = 0;
 	int rc;
 
-	(void)curl_easy_getinfo(hop->http->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+	ask(hop, CURLINFO_PRETRANSFER_TIME_T, &sent);
 	hop->response->sent = sent > 0;
 	if (hop->starved || hop->http->lost || err_starved()) {
 		hop->response->failure = HTTP_LOCAL;

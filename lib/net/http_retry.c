@@ -42,8 +42,9 @@ static bool worth_it(const struct http_response *response, const struct http_req
 }
 
 /* RFC 9110, section 10.2.3: seconds, or a date. -1: it says nothing. */
-static int64_t retry_after_ms(const struct http_response *response, struct sys *sys)
+static int64_t retry_after_ms(const struct http_response *response, const struct http *http)
 {
+	struct sys *sys = http->options.sys;
 	const char *value = response->failure ? NULL : http_header(response, "Retry-After");
 	size_t digits = value ? strspn(value, "0123456789") : 0;
 	int64_t when, now;
@@ -52,7 +53,7 @@ static int64_t retry_after_ms(const struct http_response *response, struct sys *
 		return -1;
 	if (digits && !value[digits])
 		return digits > 9 ? INT64_MAX : (int64_t)strtoul(value, NULL, 10) * 1000;
-	when = curl_getdate(value, NULL);
+	when = http->curl->getdate(value, NULL);
 	now = sys->now(sys);
 	if (when < 0)
 		return -1;
@@ -82,7 +83,7 @@ static int pause_between(bool *over, const struct trying *trying,
 {
 	struct http *http = trying->http;
 	int64_t left = trying->ends - loop_now(http->loop);
-	int64_t ms = retry_after_ms(response, http->options.sys);
+	int64_t ms = retry_after_ms(response, http);
 	int rc = 0;
 
 	if (ms < 0)

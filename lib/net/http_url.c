@@ -9,11 +9,17 @@
 
 #define URL_MAX ((size_t)8 << 10)
 
+/* An address as libcurl has taken it apart. */
+struct taken {
+	const struct curl *curl;
+	CURLU *url;
+};
+
 /* Copies a part, so that only one allocator frees what we have. out NULL: not there. */
-static int part(char **out, CURLU *url, CURLUPart which, struct err *err)
+static int part(char **out, const struct taken *taken, CURLUPart which, struct err *err)
 {
 	char *text = NULL;
-	CURLUcode code = curl_url_get(url, which, &text, 0);
+	CURLUcode code = taken->curl->url_get(taken->url, which, &text, 0);
 
 	*out = NULL;
 	if (code == CURLUE_OUT_OF_MEMORY)
@@ -21,11 +27,11 @@ static int part(char **out, CURLU *url, CURLUPart which, struct err *err)
 	if (code || !text)
 		return 0;
 	*out = strdup(text);
-	curl_free(text);
+	taken->curl->free(text);
 	return *out ? 0 : err_nomem(err);
 }
 
-static int unusable(CURLUcode code, struct err *err)
+static int unusable(const struct curl *curl, CURLUcode code, struct err *err)
 {
 	if (code == CURLUE_OUT_OF_MEMORY)
 		return err_nomem(err);
@@ -36,7 +42,7 @@ static int unusable(CURLUcode code, struct err *err)
 	if (code == CURLUE_UNSUPPORTED_SCHEME || code == CURLUE_BAD_SCHEME)
 		return err_set(err, ERR_USAGE, "the address does not begin with https://");
 	return err_set(err, ERR_USAGE, "the address cannot be understood (%s)",
-		       curl_url_strerror(code));
+		       curl->url_strerror(code));
 }
 
 static int check_text(const char *text, struct err *err)
@@ -53,10 +59,10 @@ static int check_text(const char *text, struct err *err)
 	return 0;
 }
 
-static int take_port(struct http_url *out, CURLU *url, struct err *err)
+static int take_port(struct http_url *out, const struct taken *taken, struct err *err)
 {
 	char *text;
-	int rc = part(&text, url, CURLUPART_PORT, err);
+	int rc = part(&text, taken, CURLUPART_PORT, err);
 
 	if (rc)
 		return rc;
@@ -88,9 +94,9 @@ static void look_at_host(struct http_url *url)
 	}
 }
 
-static int take_host(struct http_url *out, CURLU *url, struct err *err)
+static int take_host(struct http_url *out, const struct taken *taken, struct err *err)
 {
-	int rc = part(&out->host, url, CURLUPART_HOST, err);
+	int rc = part(&out->host, taken, CURLUPART_HOST, err);
 	size_t len;
 
 	if (rc)
@@ -105,18 +111,18 @@ static int take_host(struct http_url *out, CURLU *url, struct err *err)
 	return 0;
 }
 
-static int take_parts(struct http_url *out, CURLU *url, struct err *err)
+static int take_parts(struct http_url *out, const struct taken *taken, struct err *err)
 {
-	int rc = part(&out->scheme, url, CURLUPART_SCHEME, err);
+	int rc = part(&out->scheme, taken, CURLUPART_SCHEME, err);
 
 	if (!rc && (!out->scheme ||
 		    (strcmp(out->scheme, "https") != 0 && strcmp(out->scheme, "http") != 0)))
 		rc = err_set(err, ERR_USAGE, "the address does not begin with https://");
-	rc = rc ? rc : part(&out->text, url, CURLUPART_URL, err);
-	rc = rc ? rc : part(&out->path, url, CURLUPART_PATH, err);
-	rc = rc ? rc : part(&out->query, url, CURLUPART_QUERY, err);
-	rc = rc ? rc : take_host(out, url, err);
-	rc = rc ? rc : take_port(out, url, err);
+	rc = rc ? rc : part(&out->text, taken, CURLUPART_URL, err);
+	rc = rc ? rc : part(&out->path, taken, CURLUPART_PATH, err);
+	rc = rc ? rc : part(&out->query, taken, CURLUPART_QUERY, err);
+	rc = rc ? rc : take_host(out, taken, err);
+	rc = rc ? rc : take_port(out, taken, err);
 	if (!rc && (!out->text || !out->path))
 		rc = err_set(err, ERR_USAGE, "the address cannot be understood");
 	if (!rc && !strcmp(out->scheme, "http") && !out->loopback) {
@@ -130,7 +136,7 @@ static int take_parts(struct http_url *out, CURLU *url, struct err *err)
 
 int http_url_parse(struct http_url *out, const char *text, struct err *err)
 {
-	CURLU *url = NULL;
+	struct taken taken = {0};
 	CURLUcode code;
 	int rc;
 
@@ -138,14 +144,17 @@ int http_url_parse(struct http_url *out, const char *text, struct err *err)
 	rc = check_text(text, err);
 	if (rc)
 		return rc;
-	url = curl_url();
-	if (!url)
+	taken.curl = curl_library(err);
+	if (!taken.curl)
+		return ERR_FAIL;
+	taken.url = taken.curl->url();
+	if (!taken.url)
 		return err_nomem(err);
-	code = curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER);
+	code = taken.curl->url_set(taken.url, CURLUPART_URL, text, CURLU_DISALLOW_USER);
 	if (!code)
-		code = curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
-	rc = code ? unusable(code, err) : take_parts(out, url, err);
-	curl_url_cleanup(url);
+		code = taken.curl->url_set(taken.url, CURLUPART_FRAGMENT, NULL, 0);
+	rc = code ? unusable(taken.curl, code, err) : take_parts(out, &taken, err);
+	taken.curl->url_cleanup(taken.url);
 	if (rc)
 		http_url_release(out);
 	return rc;

@@ -118,7 +118,7 @@ static void start_more(struct pg_run *run)
 	run->starting = true;
 	while (run->idle && run->next < run->count && !run->stopped && !run->rc) {
 		struct pg_session *session = run->idle;
-		struct pg_session fresh = {.run = run, .item = run->next++};
+		struct pg_session fresh = {.run = run, .pq = run->pq, .item = run->next++};
 
 		run->idle = session->next;
 		*session = fresh;
@@ -213,6 +213,9 @@ int pg_logins_run(struct pg_results *out, struct loop *loop, const struct pg_ite
 
 	*out = (struct pg_results){0};
 	set_options(&run, options);
+	run.pq = pq_library(err);
+	if (!run.pq)
+		return ERR_FAIL;
 	rc = pg_env_init(&run.env, err);
 	if (!rc)
 		rc = pg_files_init(&run.files, items, count, err);

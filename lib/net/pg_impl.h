@@ -5,6 +5,7 @@
 
 #include "net/pg.h"
 #include "net/pg_env.h"
+#include "net/pq.h"
 
 #define PG_PATH_SIZE	 40
 #define PG_LABEL_SIZE	 700
@@ -54,6 +55,7 @@ struct pg_run;
 
 struct pg_session {
 	struct pg_run *run;
+	const struct pq *pq;
 	struct pg_session *next;
 	size_t item;
 	struct pg_result *result;
@@ -71,6 +73,7 @@ struct pg_session {
 };
 
 struct pg_run {
+	const struct pq *pq;
 	struct loop *loop;
 	const struct pg_item *items;
 	size_t count, next, running;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,12 +35,12 @@ void pg_give_up(struct pg_session *session, const char *text)
 static void keep_cells(struct pg_session *session, const PGresult *answer)
 {
 	struct pg_rows *rows = &session->result->rows[session->query];
-	size_t columns = (size_t)PQnfields(answer);
+	size_t columns = (size_t)session->pq->PQnfields(answer);
 	struct err *err = session->run->err;
 	int rc = 0;
 
 	rows->columns = columns;
-	for (int r = 0; r < PQntuples(answer) && !rc; r++) {
+	for (int r = 0; r < session->pq->PQntuples(answer) && !rc; r++) {
 		size_t kept = rows->cells.count;
 
 		if (rows->rows >= PG_ROWS_MAX || session->row_bytes > PG_RESULT_MAX) {
@@ -50,7 +49,7 @@ static void keep_cells(struct pg_session *session, const PGresult *answer)
 		}
 		for (int c = 0; c < (int)columns && !rc; c++) {
 			rc = strs_addf(&rows->cells, err, "%.*s", PG_CELL_MAX,
-				       PQgetvalue(answer, r, c));
+				       session->pq->PQgetvalue(answer, r, c));
 			if (!rc)
 				session->row_bytes += strlen(rows->cells.items[kept + (size_t)c]);
 		}
@@ -78,13 +77,13 @@ void pg_send_query(struct pg_session *session)
 	}
 	session->row_bytes = 0;
 	pg_env_enter(&session->run->env);
-	sent = PQsendQuery(session->conn, text);
+	sent = session->pq->PQsendQuery(session->conn, text);
 	if (sent)
-		(void)PQsetSingleRowMode(session->conn);
+		(void)session->pq->PQsetSingleRowMode(session->conn);
 	pg_env_leave(&session->run->env);
 	free(text);
 	if (!sent) {
-		pg_give_up(session, PQerrorMessage(session->conn));
+		pg_give_up(session, session->pq->PQerrorMessage(session->conn));
 		return;
 	}
 	if (pg_watch(session, LOOP_READ | LOOP_WRITE, on_query)) {
@@ -105,7 +104,7 @@ static void next_query(struct pg_session *session)
 /* False where the session cannot go on. */
 static bool take_answer(struct pg_session *session, const PGresult *answer)
 {
-	switch (PQresultStatus(answer)) {
+	switch (session->pq->PQresultStatus(answer)) {
 	case PGRES_SINGLE_TUPLE:
 	case PGRES_TUPLES_OK:
 		keep_cells(session, answer);
@@ -116,9 +115,9 @@ static bool take_answer(struct pg_session *session, const PGresult *answer)
 		return true;
 	case PGRES_FATAL_ERROR:
 	case PGRES_BAD_RESPONSE:
-		query_failed(session, PQresultErrorMessage(answer),
-			     PQresultErrorField(answer, PG_DIAG_SQLSTATE));
-		return PQstatus(session->conn) == CONNECTION_OK;
+		query_failed(session, session->pq->PQresultErrorMessage(answer),
+			     session->pq->PQresultErrorField(answer, PG_DIAG_SQLSTATE));
+		return session->pq->PQstatus(session->conn) == CONNECTION_OK;
 	case PGRES_COPY_OUT:
 	case PGRES_COPY_IN:
 	case PGRES_COPY_BOTH:
@@ -133,31 +132,31 @@ static void on_query(struct loop_fd *watched, unsigned events, void *ctx)
 {
 	struct pg_session *session = ctx;
 	PGresult *answer;
-	int flushed = PQflush(session->conn);
+	int flushed = session->pq->PQflush(session->conn);
 
 	(void)watched;
-	if (((events & LOOP_READ) && !PQconsumeInput(session->conn)) || flushed < 0) {
-		pg_give_up(session, PQerrorMessage(session->conn));
+	if (((events & LOOP_READ) && !session->pq->PQconsumeInput(session->conn)) || flushed < 0) {
+		pg_give_up(session, session->pq->PQerrorMessage(session->conn));
 		return;
 	}
-	while (!PQisBusy(session->conn) && !session->run->rc) {
+	while (!session->pq->PQisBusy(session->conn) && !session->run->rc) {
 		bool good;
 
-		answer = PQgetResult(session->conn);
+		answer = session->pq->PQgetResult(session->conn);
 		if (!answer) {
 			next_query(session);
 			return;
 		}
 		good = take_answer(session, answer);
 		if (!good) {
-			char *text = str_fmt("%s", PQerrorMessage(session->conn));
+			char *text = str_fmt("%s", session->pq->PQerrorMessage(session->conn));
 
-			PQclear(answer);
+			session->pq->PQclear(answer);
 			pg_give_up(session, text && text[0] ? text : "unexpected answer");
 			free(text);
 			return;
 		}
-		PQclear(answer);
+		session->pq->PQclear(answer);
 	}
 	if (pg_watch(session, flushed ? LOOP_READ | LOOP_WRITE : LOOP_READ, on_query))
 		session->run->rc = ERR_FAIL;

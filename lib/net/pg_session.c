@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@ void pg_disconnect(struct pg_session *session)
 	loop_timer_del(&session->timer);
 	if (session->conn) {
 		pg_env_enter(&session->run->env);
-		PQfinish(session->conn);
+		session->pq->PQfinish(session->conn);
 		pg_env_leave(&session->run->env);
 	}
 	session->conn = NULL;
@@ -40,9 +39,9 @@ static void login_failed(struct pg_session *session)
 {
 	const struct pg_item *item = &session->run->items[session->item];
 	struct pg_failure failure = {
-		.text = PQerrorMessage(session->conn),
+		.text = session->pq->PQerrorMessage(session->conn),
 		.tls_up = session->tls_up,
-		.needs_password = PQconnectionNeedsPassword(session->conn) == 1,
+		.needs_password = session->pq->PQconnectionNeedsPassword(session->conn) == 1,
 		.has_cert = item->cert_pem != NULL,
 	};
 
@@ -74,8 +73,9 @@ static void on_deadline(struct loop_timer *timer, void *ctx)
 int pg_watch(struct pg_session *session, unsigned events,
 	     void (*fn)(struct loop_fd *watch, unsigned events, void *ctx))
 {
-	return loop_fd_set(session->run->loop, &session->watch, PQsocket(session->conn), events, fn,
-			   session, session->run->err);
+	return loop_fd_set(session->run->loop, &session->watch,
+			   session->pq->PQsocket(session->conn), events, fn, session,
+			   session->run->err);
 }
 
 static void logged_in(struct pg_session *session)
@@ -84,7 +84,7 @@ static void logged_in(struct pg_session *session)
 	size_t queries = session->run->items[session->item].query_count;
 
 	session->logged_in = true;
-	result->server_version = PQserverVersion(session->conn);
+	result->server_version = session->pq->PQserverVersion(session->conn);
 	pg_say(session, PG_ACCEPTED, "logged in");
 	result->rows = calloc(queries + 1, sizeof(*result->rows));
 	if (!result->rows) {
@@ -93,8 +93,8 @@ static void logged_in(struct pg_session *session)
 		return;
 	}
 	result->row_sets = queries;
-	(void)PQsetErrorVerbosity(session->conn, PQERRORS_DEFAULT);
-	(void)PQsetnonblocking(session->conn, 1);
+	(void)session->pq->PQsetErrorVerbosity(session->conn, PQERRORS_DEFAULT);
+	(void)session->pq->PQsetnonblocking(session->conn, 1);
 	if (queries)
 		pg_send_query(session);
 	else
@@ -111,11 +111,12 @@ static void on_login(struct loop_fd *watched, unsigned events, void *ctx)
 	/* libpq may close this socket and get the same number for another one */
 	loop_fd_del(watched);
 	pg_env_enter(&session->run->env);
-	next = PQconnectPoll(session->conn);
+	next = session->pq->PQconnectPoll(session->conn);
 	pg_env_leave(&session->run->env);
-	status = PQstatus(session->conn);
-	if (PQsslInUse(session->conn) && (status == CONNECTION_AWAITING_RESPONSE ||
-					  status == CONNECTION_AUTH_OK || status == CONNECTION_OK))
+	status = session->pq->PQstatus(session->conn);
+	if (session->pq->PQsslInUse(session->conn) &&
+	    (status == CONNECTION_AWAITING_RESPONSE || status == CONNECTION_AUTH_OK ||
+	     status == CONNECTION_OK))
 		session->tls_up = true;
 	if (next == PGRES_POLLING_OK) {
 		logged_in(session);
@@ -182,14 +183,14 @@ static PGconn *connect_start(struct pg_session *session, const char *address, st
 		return NULL;
 	(void)snprintf(port, sizeof(port), "%u", item->port);
 	pg_env_enter(&run->env);
-	conn = PQconnectStartParams(words, values, 0);
+	conn = session->pq->PQconnectStartParams(words, values, 0);
 	pg_env_leave(&run->env);
 	if (!conn) {
 		(void)err_nomem(err);
 		return NULL;
 	}
-	(void)PQsetNoticeProcessor(conn, ignore_notice, NULL);
-	(void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
+	(void)session->pq->PQsetNoticeProcessor(conn, ignore_notice, NULL);
+	(void)session->pq->PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 	return conn;
 }
 
@@ -213,7 +214,7 @@ void pg_attempt(struct pg_session *session)
 	loop_timer_set(run->loop, &session->timer,
 		       left / (int64_t)(session->name->count - session->attempt), on_deadline,
 		       session);
-	if (PQstatus(session->conn) == CONNECTION_BAD) {
+	if (session->pq->PQstatus(session->conn) == CONNECTION_BAD) {
 		login_failed(session);
 	} else if (pg_watch(session, LOOP_WRITE, on_login)) {
 		run->rc = ERR_FAIL;

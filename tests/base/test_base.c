@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/finding.h"
 #include "base/json.h"
+#include "base/lazy.h"
 #include "base/strs.h"
 #include "base/sys.h"
 #include "tests/support/support.h"
@@ -395,6 +396,37 @@ START_TEST(findings_move_from_one_list_to_another)
 }
 END_TEST
 
+START_TEST(libraries_are_opened_when_needed)
+{
+	static const char *const there[] = {"strlen", "strcmp"};
+	static const char *const not_there[] = {"strlen", "no_such_function"};
+	struct {
+		size_t (*strlen)(const char *text);
+		int (*strcmp)(const char *a, const char *b);
+	} table;
+	struct lazy library = {.file = "libc.so.6",
+			       .package = "libc6",
+			       .names = not_there,
+			       .count = 2,
+			       .table = &table};
+	struct err err = {0};
+
+	ck_assert_int_eq(lazy_load(&library, &err), ERR_FAIL);
+	ck_contains(err.msg, "cannot use libc.so.6: ");
+	ck_contains(err.msg, "undefined symbol: no_such_function");
+	ck_contains(err.hint, "package libc6");
+	library.names = there;
+	ck_ok(lazy_load(&library, &err), &err);
+	ck_assert_uint_eq(table.strlen("four"), 4);
+	ck_assert_int_eq(table.strcmp("same", "same"), 0);
+	library.loaded = false;
+	library.file = "libno-such-library.so.7";
+	ck_assert_int_eq(lazy_load(&library, &err), ERR_FAIL);
+	ck_contains(err.msg, "cannot use libno-such-library.so.7: ");
+	ck_contains(err.msg, "No such file or directory");
+}
+END_TEST
+
 START_TEST(findings_count_and_sort)
 {
 	struct findings list = FINDINGS_INIT;
@@ -430,6 +462,7 @@ static Suite *base_suite(void)
 	tcase_add_test(tc, nearest_names_are_offered);
 	tcase_add_test(tc, times_and_durations);
 	tcase_add_test(tc, json_round_trip_and_duplicates);
+	tcase_add_test(tc, libraries_are_opened_when_needed);
 	tcase_add_test(tc, findings_count_and_sort);
 	tcase_add_test(tc, findings_of_many_that_say_the_same_are_one_group);
 	tcase_add_test(tc, findings_move_from_one_list_to_another);
