@@ -256,12 +256,14 @@ __attribute__((format(printf, 4, 0))) static void vput_prose(struct ui *ui, FILE
 							     va_list ap)
 {
 	char *text = str_vfmt(fmt, ap);
+	/* Where it is none the kernel need not say so for each line. */
+	size_t columns = file == stdout && !ui->out_tty ? 0 : width_of(file);
 	struct buf wrapped;
 
 	if (!text)
 		return;
 	buf_init(&wrapped, BUF_TEXT_MAX);
-	wrap_add(&wrapped, text, width_of(file), indent ? indent : strspn(text, " ") + 2);
+	wrap_add(&wrapped, text, columns, indent ? indent : strspn(text, " ") + 2);
 	put(ui, file, wrapped.data);
 	buf_release(&wrapped);
 	free(text);
