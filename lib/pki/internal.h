@@ -26,6 +26,10 @@ int key_generate_until(struct key **out, enum key_alg alg, atomic_bool *stop, st
 int key_adopt(struct key **out, EVP_PKEY *pkey, struct err *err);
 enum key_alg pkey_algorithm(const EVP_PKEY *pkey);
 void pkey_kind(char out[KEY_KIND_SIZE], const EVP_PKEY *pkey);
+/* The curve's NID of a key on P-256 or P-384; NID_undef. */
+int key_curve(const struct key *key);
+/* Such a key in PKCS#8 (RFC 5958), unencrypted; NULL for others, and where it fails. */
+PKCS8_PRIV_KEY_INFO *key_ec_info(const struct key *key);
 /* Both of a public key that was not read: EVP_PKEY_RSA, or EVP_PKEY_EC on P-256 or P-384. */
 enum key_alg pkey_known(char kind[KEY_KIND_SIZE], int pkey_id, int bits);
 /* EVP_PKEY_get_base_id(3) of its public key. */

@@ -268,9 +268,7 @@ static const EVP_MD *signature_digest(const struct key *signer)
  */
 static bool set_point(X509 *x509, const struct key *key)
 {
-	int curve = key_algorithm(key) == KEY_ECDSA_P256   ? NID_X9_62_prime256v1
-		    : key_algorithm(key) == KEY_ECDSA_P384 ? NID_secp384r1
-							   : NID_undef;
+	int curve = key_curve(key);
 	unsigned char *point = NULL;
 	size_t len = 0;
 

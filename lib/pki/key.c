@@ -123,6 +123,23 @@ enum key_alg key_algorithm(const struct key *key)
 	return pkey_algorithm(key->pkey);
 }
 
+int key_curve(const struct key *key)
+{
+	switch (key_algorithm(key)) {
+	case KEY_ECDSA_P256:
+		return NID_X9_62_prime256v1;
+	case KEY_ECDSA_P384:
+		return NID_secp384r1;
+	case KEY_RSA2048:
+	case KEY_RSA3072:
+	case KEY_RSA4096:
+	case KEY_ED25519:
+	case KEY_ALG__MAX:
+		break;
+	}
+	return NID_undef;
+}
+
 const char *key_kind(const struct key *key)
 {
 	return key->kind;

@@ -44,6 +44,7 @@ static long sink_ctrl(BIO *bio, int command, long number, void *pointer)
 static bool write_key(struct sink *sink, const struct key *key)
 {
 	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "arena");
+	PKCS8_PRIV_KEY_INFO *info = key_ec_info(key);
 	BIO *bio = NULL;
 	bool ok = method && BIO_meth_set_write(method, sink_write) &&
 		  BIO_meth_set_ctrl(method, sink_ctrl);
@@ -54,8 +55,12 @@ static bool write_key(struct sink *sink, const struct key *key)
 		BIO_set_data(bio, sink);
 		BIO_set_init(bio, 1);
 	}
-	ok = bio &&
-	     PEM_write_bio_PKCS8PrivateKey(bio, key_native(key), NULL, NULL, 0, NULL, NULL) == 1;
+	if (bio && info)
+		ok = PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio, info) == 1;
+	else
+		ok = bio && PEM_write_bio_PKCS8PrivateKey(bio, key_native(key), NULL, NULL, 0, NULL,
+							  NULL) == 1;
+	PKCS8_PRIV_KEY_INFO_free(info);
 	BIO_free(bio);
 	BIO_meth_free(method);
 	return ok;

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/pem.h>
+
+#include "pki/native.h"
+
 static struct arena *arena;
 
 static void setup(void)
@@ -60,6 +64,33 @@ START_TEST(every_kind_survives_its_text)
 	ck_assert(key_equal(key, again));
 	key_free(key);
 	key_free(again);
+}
+END_TEST
+
+/* What is written without OpenSSL's encoders is what they write, zeros at either end of a number
+ * too. */
+START_TEST(text_is_as_openssl_writes_it)
+{
+	struct err err = {0};
+
+	for (int i = 0; i < (algs[_i].alg == KEY_RSA2048 ? 1 : 600); i++) {
+		BIO *bio = BIO_new(BIO_s_mem());
+		struct secret pem = {NULL, 0};
+		struct key *key = NULL;
+		char *text;
+		long len;
+
+		ck_ok(key_generate(&key, algs[_i].alg, &err), &err);
+		ck_ok(key_to_pem(&pem, arena, key, &err), &err);
+		ck_assert_int_eq(PEM_write_bio_PKCS8PrivateKey(bio, key_native(key), NULL, NULL, 0,
+							       NULL, NULL),
+				 1);
+		len = BIO_get_mem_data(bio, &text);
+		ck_assert_uint_eq((size_t)len, pem.len);
+		ck_assert_mem_eq(text, pem.data, pem.len);
+		BIO_free(bio);
+		key_free(key);
+	}
 }
 END_TEST
 
@@ -356,6 +387,7 @@ Suite *key_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 30);
 	tcase_add_loop_test(tcase, every_kind_survives_its_text, 0, ROWS(algs));
+	tcase_add_loop_test(tcase, text_is_as_openssl_writes_it, 0, ROWS(algs));
 	tcase_add_test(tcase, key_types_have_names);
 	tcase_add_loop_test(tcase, old_forms_are_read, 0, ROWS(old_forms_are_read_rows));
 	tcase_add_loop_test(tcase, encrypted_keys_are_refused, 0, 2);
