@@ -28,7 +28,7 @@ struct run {
 	struct recap recap;
 	struct buf filtered, colored, plain;
 	struct scratch scratch;
-	struct strs args, set, unset;
+	struct strs args, call, set, unset; /* call: what args are executed as */
 	int log_fd;
 	bool log_failed;
 	size_t logged;
@@ -162,6 +162,8 @@ static int prepare(struct run *run, struct err *err)
 			 run->scratch.path);
 	if (!rc)
 		rc = ansible_env(&run->set, &run->unset, run->spec, run->scratch.path, err);
+	if (!rc)
+		rc = ansible_program(&run->call, &run->set, &run->args, err);
 	return rc || !run->spec->log_path ? rc
 					  : file_open_log(&run->log_fd, run->spec->log_path, err);
 }
@@ -170,7 +172,7 @@ static int start(struct run *run, struct err *err)
 {
 	const struct ansible_spec *spec = run->spec;
 	struct child_spec child = {
-		.argv = (const char *const *)run->args.items,
+		.argv = (const char *const *)run->call.items,
 		.env_set = (const char *const *)run->set.items,
 		.env_unset = (const char *const *)run->unset.items,
 		.cwd = spec->directory,
@@ -221,6 +223,7 @@ static void release(struct run *run)
 	buf_release(&run->plain);
 	scratch_remove(&run->scratch);
 	strs_release(&run->args);
+	strs_release(&run->call);
 	strs_release(&run->set);
 	strs_release(&run->unset);
 	if (run->log_fd >= 0)

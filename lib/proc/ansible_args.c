@@ -29,7 +29,6 @@ static const char *const settings[] = {
 	"ANSIBLE_RETRY_FILES_ENABLED=0",
 	"ANSIBLE_ENABLE_TASK_DEBUGGER=0",
 	"ANSIBLE_INVENTORY_UNPARSED_FAILED=1",
-	"PYTHONUNBUFFERED=1",
 	/* Callbacks get results unfiltered, and keep them (log_plays, junit, ara): none but ours.
 	 */
 	"ANSIBLE_CALLBACKS_ENABLED=",

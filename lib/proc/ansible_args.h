@@ -12,4 +12,10 @@ int ansible_args(struct strs *out, const struct ansible_spec *spec, struct err *
 int ansible_env(struct strs *set, struct strs *unset, const struct ansible_spec *spec,
 		const char *temp, struct err *err);
 
+/*
+ * What to execute for args (of ansible_args), so that its output is not kept back; adds to set what
+ * has to be in the environment for it. ERR_NOENT where there is no such program.
+ */
+int ansible_program(struct strs *out, struct strs *set, const struct strs *args, struct err *err);
+
 #endif

@@ -17,5 +17,6 @@ Suite *filter_suite(void);
 Suite *recap_suite(void);
 Suite *ansible_suite(void);
 Suite *ansible_check_suite(void);
+Suite *ansible_program_suite(void);
 
 #endif
