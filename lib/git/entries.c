@@ -45,14 +45,14 @@ static uint16_t be16(const char *at)
 	return be16toh(value);
 }
 
-static bool begin(struct index_file *out, const struct buf *text)
+static bool begin(struct index_file *out, const char *data, size_t len)
 {
-	if (text->len < HEADER + CHECKSUM || memcmp(text->data, "DIRC", 4) != 0)
+	if (len < HEADER + CHECKSUM || memcmp(data, "DIRC", 4) != 0)
 		return false;
-	*out = (struct index_file){.at = text->data + HEADER,
-				   .end = text->data + text->len - CHECKSUM,
-				   .version = be32(text->data + 4),
-				   .left = be32(text->data + 8)};
+	*out = (struct index_file){.at = data + HEADER,
+				   .end = data + len - CHECKSUM,
+				   .version = be32(data + 4),
+				   .left = be32(data + 8)};
 	return out->version == 2 || out->version == 3;
 }
 
@@ -112,12 +112,28 @@ static bool is_whole(struct index_file file)
 	return is_plain(&file);
 }
 
+int index_parse(bool *done, const char *data, size_t len,
+		int (*each)(void *ctx, const struct index_entry *entry, struct err *err), void *ctx,
+		struct err *err)
+{
+	struct index_file file;
+	int rc = 0;
+
+	*done = begin(&file, data, len) && is_whole(file);
+	while (!rc && *done && file.left) {
+		struct index_entry entry;
+
+		(void)next(&entry, &file);
+		rc = each(ctx, &entry, err);
+	}
+	return rc;
+}
+
 int index_scan(bool *done, struct repo *repo,
 	       int (*each)(void *ctx, const struct index_entry *entry, struct err *err), void *ctx,
 	       struct err *err)
 {
 	char *path = path_join(repo->dir, "index");
-	struct index_file file;
 	struct buf text;
 	struct stat st;
 	int rc = 0;
@@ -128,14 +144,8 @@ int index_scan(bool *done, struct repo *repo,
 	buf_init(&text, GIT_BLOB_MAX);
 	if (stat(path, &st) == 0)
 		buf_reserve(&text, (size_t)st.st_size);
-	*done = file_read(&text, path, GIT_BLOB_MAX, NULL) == 0 && begin(&file, &text) &&
-		is_whole(file);
-	while (!rc && *done && file.left) {
-		struct index_entry entry;
-
-		(void)next(&entry, &file);
-		rc = each(ctx, &entry, err);
-	}
+	if (file_read(&text, path, GIT_BLOB_MAX, NULL) == 0)
+		rc = index_parse(done, text.data, text.len, each, ctx, err);
 	buf_release(&text);
 	free(path);
 	return rc;

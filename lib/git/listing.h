@@ -26,6 +26,10 @@ void index_entry_id(struct oid *out, const struct index_entry *entry);
 int index_scan(bool *done, struct repo *repo,
 	       int (*each)(void *ctx, const struct index_entry *entry, struct err *err), void *ctx,
 	       struct err *err);
+/* Of an index in memory: all entries are told or, where done stays false, none. */
+int index_parse(bool *done, const char *data, size_t len,
+		int (*each)(void *ctx, const struct index_entry *entry, struct err *err), void *ctx,
+		struct err *err);
 /* Adds the blob id of each file as "git add" would store it (attributes, line ends). */
 int hash_as_stored(struct strs *out, struct repo *repo, const struct strs *paths, struct err *err);
 /* The blob id of the very bytes. */
