@@ -4,8 +4,8 @@
  * (dlopen(3)). libpq and libcurl bring 20 libraries with them, of which nothing is used that looks
  * at states and files alone: half of the time that such a command would take is their start.
  *
- * A library is described by the table of its functions (net/pq.h, net/curl.h): a struct that has a
- * pointer for each, of the type that the library's own header declares.
+ * A library is described by the table of its functions (net/pg_pq.h, net/http_curl.h): a struct
+ * that has a pointer for each, of the type that the library's own header declares.
  */
 #ifndef BASE_LAZY_H
 #define BASE_LAZY_H

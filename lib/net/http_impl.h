@@ -3,7 +3,7 @@
 #ifndef NET_HTTP_IMPL_H
 #define NET_HTTP_IMPL_H
 
-#include "net/curl.h"
+#include "net/http_curl.h"
 #include "net/http.h"
 #include "net/resolve.h"
 #include "pki/bundle.h"

@@ -5,7 +5,7 @@
 
 #include "net/pg.h"
 #include "net/pg_env.h"
-#include "net/pq.h"
+#include "net/pg_pq.h"
 
 #define PG_PATH_SIZE	 40
 #define PG_LABEL_SIZE	 700

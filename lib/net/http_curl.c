@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "net/curl.h"
+#include "net/http_curl.h"
 
 #include "base/lazy.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* libpq's functions, as <libpq-fe.h> declares them, in a library that is opened when needed. */
-#ifndef NET_PQ_H
-#define NET_PQ_H
+#ifndef NET_PG_PQ_H
+#define NET_PG_PQ_H
 
 #include <libpq-fe.h>
 
@@ -35,7 +35,7 @@
 	X(PQstatus)
 
 struct pq {
-#define PQ_MEMBER(name) __typeof__(name) *name;
+#define PQ_MEMBER(name) __typeof__(name) *(name);
 	PQ_FUNCTIONS(PQ_MEMBER)
 #undef PQ_MEMBER
 };

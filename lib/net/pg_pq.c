@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "net/pq.h"
+#include "net/pg_pq.h"
 
 #include "base/lazy.h"
 

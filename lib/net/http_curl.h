@@ -3,8 +3,8 @@
  * libcurl's functions, as <curl/curl.h> declares them, in a library that is opened when needed.
  * They are called without their "curl_", because that header has macros of some of their names.
  */
-#ifndef NET_CURL_H
-#define NET_CURL_H
+#ifndef NET_HTTP_CURL_H
+#define NET_HTTP_CURL_H
 
 #include <curl/curl.h>
 
@@ -38,7 +38,7 @@
 	X(url_strerror)
 
 struct curl {
-#define CURL_MEMBER(name) __typeof__(curl_##name) *name;
+#define CURL_MEMBER(name) __typeof__(curl_##name) *(name);
 	CURL_FUNCTIONS(CURL_MEMBER)
 #undef CURL_MEMBER
 };
