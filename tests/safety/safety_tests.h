@@ -19,6 +19,7 @@ Suite *census_gate_suite(void);
 Suite *census_wave_suite(void);
 Suite *census_suite(void);
 Suite *access_suite(void);
+Suite *access_compare_suite(void);
 
 #define PEERS_MAX 4
 #define TEXTS_MAX 64
