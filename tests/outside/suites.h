@@ -11,5 +11,6 @@ Suite *webhook_suite(void);
 void webhook_suite_end(void); /* its server */
 Suite *forge_place_suite(void);
 Suite *forge_suite(void);
+Suite *forge_token_suite(void);
 
 #endif
