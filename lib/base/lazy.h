@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Shared libraries that few commands need, opened when a function of theirs is first wanted
- * (dlopen(3)). libpq and libcurl bring 20 libraries with them, of which nothing is used that looks
- * at states and files alone: half of the time that such a command would take is their start.
+ * (dlopen(3)). libpq and libcurl bring 20 more with them: a command that looks at states and files
+ * alone needs none of these, and would spend half of its time on their start.
  *
  * A library is described by the table of its functions (net/pg_pq.h, net/http_curl.h): a struct
  * that has a pointer for each, of the type that the library's own header declares.
