@@ -7,7 +7,7 @@
 #include "base/sys.h"
 #include "pki/cert.h"
 
-#define MARK '\xff' /* around a number; in no text that is UTF-8 */
+#define MARK 0xff /* around a number; in no text that is UTF-8 */
 
 static const char begin[] = "-----BEGIN CERTIFICATE-----";
 static const char end[] = "-----END CERTIFICATE-----";

@@ -325,11 +325,12 @@ static int write_all(struct delivered *out, struct session *session, const char 
 	struct endpoints endpoints = {.items = NULL};
 	int rc = session_endpoints(&endpoints, session, NULL, err);
 
-	in->endpoints = &endpoints;
+	in->endpoints = &endpoints; /* for this call alone */
 	rc = rc ? rc : choose_passphrase(out, session, in, options, err);
 	in->passphrase = &out->passphrase;
 	rc = rc ? rc : delivery_make(&out->files, in, err);
 	rc = rc ? rc : delivery_write(&out->files, folder, in, err);
+	in->endpoints = NULL;
 	endpoints_release(&endpoints);
 	return rc;
 }

@@ -311,7 +311,7 @@ X509 *cert_native(const struct cert *cert)
 static void *extension_of(const struct cert *cert, int nid, int *critical)
 {
 	const unsigned char *at = cert->exts;
-	STACK_OF(X509_EXTENSION) * list;
+	X509_EXTENSIONS *list;
 	void *value;
 
 	if (!cert->der)
