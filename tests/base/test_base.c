@@ -418,7 +418,7 @@ START_TEST(libraries_are_opened_when_needed)
 	library.names = there;
 	ck_ok(lazy_load(&library, &err), &err);
 	ck_assert_uint_eq(table.strlen("four"), 4);
-	ck_assert_int_eq(table.strcmp("a", "b") < 0, 1);
+	ck_assert_int_eq(table.strcmp(there[0], library.names[0]), 0);
 	library.loaded = false;
 	library.file = "libno-such-library.so.7";
 	ck_assert_int_eq(lazy_load(&library, &err), ERR_FAIL);
