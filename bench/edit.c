@@ -25,7 +25,10 @@ static void merge(struct buf *out, const struct certs *certs, const char *author
 	struct bundle old = BUNDLE_INIT, new = BUNDLE_INIT, both = BUNDLE_INIT;
 	struct err err = {0};
 
-	must(entry ? 0 : err_set(&err, ERR_NOENT, "no chain of %s", authority), &err);
+	if (!entry) {
+		must(err_set(&err, ERR_NOENT, "no chain of %s", authority), &err);
+		return;
+	}
 	must(bundle_from_pem(&old, entry->value, entry->len, authority, &err), &err);
 	must(bundle_from_pem(&new, newer->data, newer->len, "the new chain", &err), &err);
 	must(bundle_merge(&both, &new, &old, &err), &err);

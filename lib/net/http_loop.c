@@ -122,8 +122,10 @@ void http_loop_release(struct http *http)
 {
 	if (http->multi)
 		(void)http->curl->multi_cleanup(http->multi);
-	while (http->sockets)
-		forget(http->sockets);
+	for (struct http_socket *socket = http->sockets, *next; socket; socket = next) {
+		next = socket->next;
+		forget(socket);
+	}
 	loop_timer_del(&http->timer);
 	resolved_release(&http->names);
 	loop_free(http->loop);
