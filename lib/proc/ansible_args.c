@@ -133,6 +133,11 @@ static bool is_set(const struct strs *list, const char *setting)
 	return false;
 }
 
+int ansible_set(struct strs *set, const char *setting, struct err *err)
+{
+	return is_set(set, setting) ? 0 : strs_add(set, setting, err);
+}
+
 int ansible_env(struct strs *set, struct strs *unset, const struct ansible_spec *spec,
 		const char *temp, struct err *err)
 {
@@ -140,10 +145,8 @@ int ansible_env(struct strs *set, struct strs *unset, const struct ansible_spec 
 
 	for (const char *const *at = spec->env; at && *at && !rc; at++)
 		rc = strs_add(set, *at, err);
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && !rc; i++) {
-		if (!is_set(set, settings[i]))
-			rc = strs_add(set, settings[i], err);
-	}
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && !rc; i++)
+		rc = ansible_set(set, settings[i], err);
 	if (!rc)
 		rc = strs_addf(set, err, "ANSIBLE_LOCAL_TEMP=%s", temp);
 	/* Nor those that need not be enabled: nothing is in there but temporary folders. */

@@ -12,6 +12,8 @@ int ansible_args(struct strs *out, const struct ansible_spec *spec, struct err *
 int ansible_env(struct strs *set, struct strs *unset, const struct ansible_spec *spec,
 		const char *temp, struct err *err);
 
+/* Adds "NAME=value", unless the caller has set that one: what the caller says goes before. */
+int ansible_set(struct strs *set, const char *setting, struct err *err);
 /*
  * What to execute for args (of ansible_args), so that its output is not kept back; adds to set what
  * has to be in the environment for it. ERR_NOENT where there is no such program.

@@ -97,7 +97,7 @@ int ansible_program(struct strs *out, struct strs *set, const struct strs *args,
 		rc = add_call(out, &shebang, path, args, err);
 	else if (!rc) {
 		rc = strs_copy(out, args, err);
-		rc = rc ? rc : strs_add(set, "PYTHONUNBUFFERED=1", err);
+		rc = rc ? rc : ansible_set(set, "PYTHONUNBUFFERED=1", err);
 	}
 	free(path);
 	return rc;
