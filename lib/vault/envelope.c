@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/strs.h"
+
 #define MAGIC	     "$ANSIBLE_VAULT"
 #define MAGIC_LEN    (sizeof(MAGIC) - 1)
 #define COLUMNS	     ((size_t)80)
@@ -312,18 +314,15 @@ int envelope_parse(struct envelope *out, struct arena *arena, const char *text, 
 	return 0;
 }
 
-static const char hex_digits[] = "0123456789abcdef";
-
 static void make_bytes(struct envelope_writer *w)
 {
 	for (size_t byte = 0; byte < 256; byte++) {
-		unsigned char high = (unsigned char)hex_digits[byte >> 4];
-		unsigned char low = (unsigned char)hex_digits[byte & 15];
+		unsigned char one = (unsigned char)byte;
+		char digits[3], twice[5];
 
-		w->bytes[byte][0] = hex_digits[high >> 4];
-		w->bytes[byte][1] = hex_digits[high & 15];
-		w->bytes[byte][2] = hex_digits[low >> 4];
-		w->bytes[byte][3] = hex_digits[low & 15];
+		hex_text(digits, &one, 1);
+		hex_text(twice, (const unsigned char *)digits, 2);
+		memcpy(w->bytes[byte], twice, sizeof(w->bytes[byte]));
 	}
 }
 
